@@ -1,0 +1,122 @@
+"""`make bench`: loads, measures both programs in turn, writes the page."""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from rich.console import Console
+
+from bench import programs, wrk
+from bench.load import copy_types, load_file, load_floor
+from bench.programs import Program
+from bench.records import Population
+from bench.report import Figures, Measured, page
+from bench.rows import ROWS, BenchmarkRow, check_answers, check_sample, request_lines
+from fhir_server.store.embedded import embedded_mongod
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+LOADED, COPIES, SCRATCH = "bench_ours", "bench_floor", "bench_scratch"
+
+console = Console(stderr=True, highlight=False)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the benchmark; the exit code."""
+    options = _options(arguments)
+    binary = shutil.which("wrk")
+    if binary is None:
+        console.print("make bench needs wrk; on Debian: apt-get install wrk")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="fhir-bench-") as name:
+        figures = _measure(options, binary, Path(name))
+    text = page(figures)
+    options.output.write_text(text, encoding="utf-8")
+    sys.stdout.write(text)
+    return 0
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make bench ARGS=...", description=__doc__)
+    parser.add_argument("--resources", type=int, default=100_000, help="resources to load")
+    parser.add_argument("--seconds", type=int, default=10, help="length of a run")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each program for each row")
+    parser.add_argument("--connections", type=int, default=16, help="connections wrk keeps busy")
+    parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], help="only these rows")
+    parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
+    return parser.parse_args(arguments)
+
+
+def _measure(options: argparse.Namespace, binary: str, folder: Path) -> Figures:
+    population = Population(options.resources)
+    records = folder / "records.ndjson"
+    with records.open("wb") as written:
+        count = sum(1 for line in population.lines() if written.write(line))
+    with ExitStack() as stack:
+        mongod = stack.enter_context(embedded_mongod(folder / "mongodb"))
+        client: MongoClient[dict[str, Any]] = stack.enter_context(MongoClient(mongod.uri, tz_aware=True))
+        console.print(f"loading {count:,} resources")
+        loaded = load_file(records, count, mongod.uri, LOADED, folder / "load.log")
+        console.print(f"  {loaded.per_second:,.0f} resources/s; now the floor's")
+        floor_loaded = load_floor(client, LOADED, SCRATCH)
+        copy_types(client, LOADED, COPIES)
+        ours = stack.enter_context(programs.ours(mongod.uri, LOADED, folder / "ours.log"))
+        floor = stack.enter_context(programs.floor(mongod.uri, LOADED, COPIES, folder / "floor.log"))
+        idle_memory = ours.memory_bytes()
+        compared = check_sample(population, population.lines(), ours.base, max(1, count // 1_000))
+        rows = [row for row in ROWS if options.rows is None or row.name in options.rows]
+        measured = tuple(_row(row, population, options, binary, folder, ours, floor) for row in rows)
+        version = client.server_info()["version"]
+    return Figures(
+        measured,
+        loaded,
+        floor_loaded,
+        ours.ready_seconds,
+        idle_memory,
+        compared,
+        options.connections,
+        options.seconds,
+        options.rounds,
+        version,
+    )
+
+
+def _row(
+    row: BenchmarkRow,
+    population: Population,
+    options: argparse.Namespace,
+    binary: str,
+    folder: Path,
+    ours: Program,
+    floor: Program,
+) -> Measured:
+    console.print(f"{row.name}: {row.what}")
+    requests = folder / f"{row.name}.txt"
+    with requests.open("wb") as written:
+        for method, path, body in request_lines(row, population):
+            written.write(f"{method} {path} ".encode() + body + b"\n")
+    check_answers(row, population, _origin(ours), _origin(floor))
+    runs: dict[str, list[wrk.Run]] = {ours.name: [], floor.name: []}
+    for program in (ours, floor):
+        wrk.run(binary, _origin(program), requests, options.connections, wrk.WARM_SECONDS, 2_500)
+    for round in range(options.rounds):
+        # Who goes first changes, so that neither always finds the other's leftovers.
+        for program in (ours, floor) if round % 2 == 0 else (floor, ours):
+            runs[program.name].append(
+                wrk.run(binary, _origin(program), requests, options.connections, options.seconds, 0)
+            )
+        console.print("  " + "  ".join(f"{name} {done[-1].per_second:,.0f}/s" for name, done in runs.items()))
+    return Measured(row, tuple(runs[ours.name]), tuple(runs[floor.name]), ours.memory_bytes(), floor.memory_bytes())
+
+
+def _origin(program: Program) -> str:
+    return program.base.removesuffix("/fhir")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

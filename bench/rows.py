@@ -1,0 +1,114 @@
+"""The rows of the benchmark: which requests each sends, and how to see that both programs answer them rightly."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bench import records
+from bench.records import Population
+from fhir_server.core.codec import decode, encode
+
+REQUESTS = 5_000
+PAGE = 50
+HEADERS = {"Content-Type": "application/fhir+json", "Accept": "application/fhir+json"}
+
+Line = tuple[str, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRow:
+    """A kind of request. `goal` is the ratio to the floor that the project wants to reach."""
+
+    name: str
+    what: str
+    goal: float | None
+    requests: Callable[[Population, random.Random], Iterator[Line]]
+    status: int
+
+
+def _reads(population: Population, chance: random.Random) -> Iterator[Line]:
+    while True:
+        patient, number = chance.randrange(population.patients), chance.randrange(records.OBSERVATIONS_PER_PATIENT)
+        yield "GET", f"/fhir/Observation/{records.observation_id(patient, number)}", b""
+
+
+def _searches(population: Population, chance: random.Random) -> Iterator[Line]:
+    while True:
+        patient = records.patient_id(chance.randrange(population.patients))
+        yield "GET", f"/fhir/Observation?patient={patient}&_sort=-date&_count={PAGE}", b""
+
+
+def _creates(population: Population, chance: random.Random) -> Iterator[Line]:
+    while True:
+        yield (
+            "POST",
+            "/fhir/Observation",
+            encode(records.new_observation(chance.randrange(population.patients), chance)),
+        )
+
+
+def _updates(population: Population, chance: random.Random) -> Iterator[Line]:
+    while True:
+        patient, number = chance.randrange(population.patients), chance.randrange(records.OBSERVATIONS_PER_PATIENT)
+        id = records.observation_id(patient, number)
+        resource: dict[str, Any] = records.new_observation(patient, chance) | {"id": id}
+        yield "PUT", f"/fhir/Observation/{id}", encode(resource)
+
+
+def _transactions(population: Population, chance: random.Random) -> Iterator[Line]:
+    while True:
+        yield "POST", "/fhir", encode(records.visit(chance.randrange(population.patients), chance))
+
+
+ROWS = (
+    BenchmarkRow("read", "an Observation by id", 0.80, _reads, 200),
+    BenchmarkRow("search", f"{PAGE} Observations of a patient, newest first", 0.75, _searches, 200),
+    BenchmarkRow("create", "an Observation", 0.40, _creates, 201),
+    BenchmarkRow("update", "an Observation, in a transaction with its history", 0.50, _updates, 200),
+    BenchmarkRow("transaction", "a Bundle that creates an Encounter and nine Observations", None, _transactions, 200),
+)
+
+
+def request_lines(row: BenchmarkRow, population: Population) -> Iterator[Line]:
+    """The requests of a row, the same each time."""
+    made = row.requests(population, random.Random(f"{population.seed} {row.name}"))
+    for _ in range(REQUESTS):
+        yield next(made)
+
+
+def check_answers(row: BenchmarkRow, population: Population, ours: str, floor: str) -> None:
+    """Send one request to both programs. Raises AssertionError where an answer is not what the row measures."""
+    method, path, body = next(request_lines(row, population))
+    answers = []
+    for origin in (ours, floor):
+        answer = httpx.request(method, origin + path, content=body, headers=HEADERS, timeout=60, trust_env=False)
+        assert answer.status_code == row.status, f"{row.name}: {answer.status_code} {answer.text[:500]}"
+        answers.append(decode(answer.content))
+    mine, other = answers
+    if row.name == "read":
+        assert mine == other, "the two programs read different resources"
+    if row.name == "search":
+        ids = [[entry["resource"]["id"] for entry in bundle["entry"]] for bundle in answers]
+        assert ids[0] == ids[1] and len(ids[0]) == PAGE, "the two programs found different resources"
+    if row.name == "transaction":
+        assert len(mine["entry"]) == len(other["entry"]) == records.OBSERVATIONS_PER_TRANSACTION + 1
+
+
+def check_sample(population: Population, lines: Iterator[bytes], base: str, every: int) -> int:
+    """Read every so manieth loaded resource back and compare it with what was sent; how many were compared."""
+    compared = 0
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        for number, line in enumerate(lines):
+            if number % every:
+                continue
+            sent = decode(line)
+            answer = client.get(f"{base}/{sent['resourceType']}/{sent['id']}")
+            assert answer.status_code == 200, f"{sent['resourceType']}/{sent['id']}: {answer.status_code}"
+            got = decode(answer.content)
+            del got["meta"]
+            assert encode(got | {}) == encode({"resourceType": sent["resourceType"], "id": sent["id"]} | sent)
+            compared += 1
+    return compared

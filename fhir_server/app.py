@@ -1,0 +1,82 @@
+"""Composition: settings to a running application. The only place that sees every part."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+import fhir_server
+from fhir_server.core import outcome
+from fhir_server.interactions.context import Server
+from fhir_server.rest.middleware import RequestIds
+from fhir_server.rest.routes import routes
+from fhir_server.settings import Settings, auth_refusal
+from fhir_server.store import keys, mongo
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The ASGI application of one worker; it opens its own database connections when it starts.
+
+    Raises ValueError where access control may not be as it is set.
+    """
+    settings = settings or Settings()
+    refusal = auth_refusal(settings)
+    if refusal is not None:
+        raise ValueError(refusal)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(settings)
+        try:
+            app.state.server = await compose(settings, database)
+            yield
+        finally:
+            await mongo.close(database)
+
+    app = FastAPI(
+        title="fhir-server",
+        version=fhir_server.__version__,
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.max_body_bytes = settings.max_body_bytes
+    app.router.routes.extend(routes())
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_middleware(RequestIds)
+    return app
+
+
+def open_database(settings: Settings) -> mongo.Database:
+    """Connections to the configured MongoDB; none is made before the first use."""
+    if settings.mongodb_uri is None:
+        raise ValueError("FHIR_MONGODB_URI is not set; `fhir-server serve` sets it to the embedded MongoDB it starts.")
+    return mongo.connect(
+        settings.mongodb_uri.get_secret_value(),
+        settings.mongodb_database,
+        settings.mongodb_driver,
+        search_seconds=settings.search_seconds,
+    )
+
+
+async def compose(settings: Settings, database: mongo.Database) -> Server:
+    """The parts that the requests of one worker share."""
+    return Server(
+        database=database,
+        cursor_key=await keys.server_key(database, "cursor"),
+        cursor_seconds=settings.cursor_hours * 3600,
+        base_url=settings.base_url,
+        custodian=settings.custodian,
+        second_check=settings.second_check == "core",
+    )
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    raise outcome.UNKNOWN_ROUTE(
+        "There is nothing at this path. The FHIR base is /fhir; /fhir/metadata says what it offers."
+    )

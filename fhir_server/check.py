@@ -1,0 +1,96 @@
+"""What `fhir-server check` looks at, and what keeps a server from starting: each a fact with its remedy."""
+
+import resource
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import SecretStr
+
+from fhir_server.app import open_database
+from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.registry import resource_types
+from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.settings import Settings, auth_refusal
+from fhir_server.store import check as store_check
+from fhir_server.store import mongo
+
+T = TypeVar("T")
+
+OPEN_FILES_NEEDED = 1024
+"""Sockets of one worker and its part of the connection pool, with room to spare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the table: what was looked at, what was found, and whether it is as it must be."""
+
+    what: str
+    found: str
+    fine: bool
+
+
+async def unusable(settings: Settings, uri: str) -> str | None:
+    """Why a server cannot run on this MongoDB, with the remedy in one sentence; None where it can."""
+    try:
+        return await _with_database(settings, uri, _first_problem)
+    except FhirError:
+        return "MongoDB does not answer: start it, or correct FHIR_MONGODB_URI."
+    except ValueError as error:
+        return f"FHIR_MONGODB_URI is wrong: {error}."
+
+
+async def findings(settings: Settings, uri: str) -> list[Finding]:
+    """Settings, open files, definitions, MongoDB, replica set, indexes, in this order."""
+    found = [_settings(settings), _open_files(), _definitions()]
+    try:
+        found += await _with_database(settings, uri, _database)
+    except FhirError:
+        found.append(Finding("MongoDB", "does not answer: start it, or correct FHIR_MONGODB_URI", fine=False))
+    except ValueError as error:
+        found.append(Finding("MongoDB", f"FHIR_MONGODB_URI is wrong: {error}", fine=False))
+    return found
+
+
+async def _with_database(settings: Settings, uri: str, look: Callable[[mongo.Database], Awaitable[T]]) -> T:
+    database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
+    try:
+        return await look(database)
+    finally:
+        await mongo.close(database)
+
+
+async def _first_problem(database: mongo.Database) -> str | None:
+    problems = store_check.unmet(await store_check.deployment(database))
+    return problems[0] if problems else None
+
+
+async def _database(database: mongo.Database) -> list[Finding]:
+    facts = await store_check.facts(database)
+    deployment = facts.deployment
+    found = [
+        Finding("MongoDB", deployment.version, fine=True),
+        Finding("replica set", deployment.replica_set or "none", fine=deployment.replica_set is not None),
+        Finding("indexes", ", ".join(facts.missing_indexes) or "all there", fine=not facts.missing_indexes),
+    ]
+    return found + [Finding("to do", problem, fine=False) for problem in facts.problems]
+
+
+def _settings(settings: Settings) -> Finding:
+    refusal = auth_refusal(settings) if settings.auth is not None else None
+    return Finding("settings", refusal or "readable", fine=refusal is None)
+
+
+def _open_files() -> Finding:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fine = soft == resource.RLIM_INFINITY or soft >= OPEN_FILES_NEEDED
+    remedy = "" if fine else f"; at least {OPEN_FILES_NEEDED} are needed: ulimit -n {OPEN_FILES_NEEDED}"
+    return Finding("open files", f"{soft}{remedy}", fine)
+
+
+def _definitions() -> Finding:
+    types = resource_types()
+    codes = sum(len(search_parameters(type)) for type in types)
+    return Finding(
+        "definitions", f"R4 4.0.1, {len(types)} resource types, {codes:,} search parameters on them", len(types) == 146
+    )

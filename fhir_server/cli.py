@@ -1,0 +1,270 @@
+"""The command line: serve, load and check."""
+
+import asyncio
+import os
+import resource
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+import uvicorn
+from pydantic import SecretStr, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from uvicorn.supervisors import Multiprocess
+
+from fhir_server.settings import Settings, auth_refusal
+from fhir_server.store.embedded import EmbeddedUnavailable, embedded_mongod
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+console = Console()
+errors = Console(stderr=True)
+
+OPEN_FILES_WANTED = 4096
+"""Two files for each collection and index the embedded MongoDB opens, and a socket for each connection."""
+
+HOST = Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")]
+PORT = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.  [default: 8080]")]
+DATA_DIR = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded MongoDB.  [default: .data]")]
+WORKERS = Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")]
+AUTH = Annotated[str | None, typer.Option("--auth", help="off or smart: who may come in.")]
+
+
+@app.callback()
+def about() -> None:
+    """A FHIR R4 interoperability server."""
+
+
+@app.command()
+def serve(
+    host: HOST = None, port: PORT = None, data_dir: DATA_DIR = None, workers: WORKERS = None, auth: AUTH = None
+) -> None:
+    """Serve FHIR R4 at http://HOST:PORT/fhir; starts a private MongoDB where FHIR_MONGODB_URI is not set."""
+    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers, auth=auth)
+    refusal = auth_refusal(settings)
+    if refusal is not None:
+        _stop(refusal)
+    listening = _listening(settings)
+    with _mongodb(settings) as uri:
+        _say_settings(settings, uri)
+        asyncio.run(_refuse_unusable(settings, uri))
+        console.print(f"FHIR base: http://{settings.host}:{listening.getsockname()[1]}/fhir", highlight=False)
+        _run_server(settings, listening)
+
+
+@app.command()
+def load(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH...", help="Files or folders: Bundles, resources, NDJSON, .gz too.")
+    ],
+    data_dir: DATA_DIR = None,
+    url: Annotated[
+        str | None, typer.Option("--url", metavar="BASE", help="Load into the FHIR server at this base.")
+    ] = None,
+) -> None:
+    """Load FHIR resources into the database, or into a running server; twice adds nothing where they have ids."""
+    from fhir_server.loading.sources import files
+
+    if url is not None and data_dir is not None:
+        _stop("Say either --data-dir or --url: the resources go to one place.")
+    try:
+        found = files(paths)
+    except FileNotFoundError as error:
+        _stop(f"There is no file or folder {error}.")
+    if not found:
+        _stop("No .json, .ndjson or .jsonl file (plain or .gz) was found there.")
+    settings = _settings(data_dir=data_dir)
+    rejected = asyncio.run(_load_into_server(found, url)) if url else _load_into_database(found, settings)
+    if rejected:
+        raise typer.Exit(1)
+
+
+@app.command()
+def check(data_dir: DATA_DIR = None) -> None:
+    """Check settings, MongoDB version and replica set, indexes, definitions and the open-file limit."""
+    from fhir_server.check import findings
+
+    settings = _settings(data_dir=data_dir)
+    table = Table("", "what", "found", box=None)
+    failed = False
+    with _mongodb(settings) as uri:
+        for finding in asyncio.run(findings(settings, uri)):
+            failed = failed or not finding.fine
+            table.add_row("[green]ok[/]" if finding.fine else "[red]no[/]", finding.what, escape(finding.found))
+    console.print(table)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _settings(**options: Any) -> Settings:
+    try:
+        return Settings(**{name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]) if first["loc"] else "?"
+        _stop(
+            f"Setting FHIR_{name.upper()} (--{name.replace('_', '-')}) is wrong: {first['msg']}. See docs/settings.md."
+        )
+
+
+def _stop(sentence: str) -> NoReturn:
+    errors.print(escape(sentence), highlight=False, soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def _listening(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        _stop(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.")
+    listening.set_inheritable(True)
+    return listening
+
+
+@contextmanager
+def _mongodb(settings: Settings) -> Iterator[str]:
+    """The URI of the configured MongoDB, or of the embedded one for as long as it is needed."""
+    if settings.mongodb_uri is not None:
+        yield settings.mongodb_uri.get_secret_value()
+        return
+    try:
+        with embedded_mongod(settings.data_dir, str(settings.mongod) if settings.mongod else None) as mongod:
+            yield mongod.uri
+    except EmbeddedUnavailable as error:
+        _stop(str(error))
+
+
+def _say_settings(settings: Settings, uri: str) -> None:
+    """Hand the settings of this command to the worker processes, which read them from the environment."""
+    os.environ["FHIR_MONGODB_URI"] = uri
+    for name in ("host", "port", "workers", "auth"):
+        value = getattr(settings, name)
+        if value is not None:
+            os.environ[f"FHIR_{name.upper()}"] = str(value)
+
+
+async def _refuse_unusable(settings: Settings, uri: str) -> None:
+    from fhir_server.check import unusable
+
+    sentence = await unusable(settings, uri)
+    if sentence is not None:
+        _stop(sentence)
+
+
+def _run_server(settings: Settings, listening: socket.socket) -> None:
+    config = uvicorn.Config(
+        "fhir_server.app:create_app",
+        factory=True,
+        workers=settings.workers,
+        loop="uvloop",
+        http="httptools",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    if settings.workers > 1:
+        Multiprocess(config, sockets=[listening]).run()
+    else:
+        uvicorn.Server(config).run(sockets=[listening])
+
+
+def _load_into_database(found: list[Path], settings: Settings) -> bool:
+    with _mongodb(settings) as uri:
+        return asyncio.run(_load_with_uri(found, settings, uri))
+
+
+async def _load_with_uri(found: list[Path], settings: Settings, uri: str) -> bool:
+    from fhir_server.app import compose, open_database
+    from fhir_server.loading.destinations import DatabaseDestination
+    from fhir_server.store import mongo
+
+    await _refuse_unusable(settings, uri)
+    database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
+    try:
+        return await _load(found, DatabaseDestination(await compose(settings, database)))
+    finally:
+        await mongo.close(database)
+
+
+async def _load_into_server(found: list[Path], url: str) -> bool:
+    import httpx
+
+    from fhir_server.loading.destinations import ServerDestination
+
+    async with httpx.AsyncClient(timeout=120) as client:
+        return await _load(found, ServerDestination(client, url.rstrip("/")))
+
+
+async def _load(found: list[Path], destination: Any) -> bool:
+    from fhir_server.loading.load import Tally, load_all, total_bytes
+    from fhir_server.loading.sources import units
+
+    tally = Tally()
+    started = time.monotonic()
+    columns = (
+        TextColumn("loading"),
+        BarColumn(),
+        DownloadColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
+    with Progress(*columns, console=errors) as progress:
+        task = progress.add_task("", total=total_bytes(found))
+
+        def source() -> Iterator[Any]:
+            for path in found:
+                progress.update(task, description=escape(path.name))
+                yield from units(path, lambda count: progress.advance(task, count))
+
+        await load_all(source(), destination, tally)
+    _print_tally(tally, time.monotonic() - started)
+    return bool(tally.rejections)
+
+
+def _print_tally(tally: Any, seconds: float) -> None:
+    table = Table("type", box=None)
+    for heading in ("accepted", "rejected", "resources/s"):
+        table.add_column(heading, justify="right")
+    for type in sorted(tally.accepted.keys() | tally.rejected.keys()):
+        accepted = tally.accepted[type]
+        table.add_row(type, f"{accepted:,}", f"{tally.rejected[type]:,}", f"{accepted / seconds:,.0f}")
+    accepted = tally.accepted.total()
+    table.add_row("all", f"{accepted:,}", f"{tally.rejected.total():,}", f"{accepted / seconds:,.0f}", style="bold")
+    console.print(table)
+    for rejection in tally.rejections:
+        errors.print(
+            f"rejected {escape(rejection.where)} ({rejection.type}): {escape(rejection.reason)}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    unnamed = tally.rejected.total() - len(tally.rejections)
+    if tally.rejections and unnamed > 0:
+        errors.print(f"{unnamed:,} more were rejected with these or are not listed.", highlight=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < OPEN_FILES_WANTED and (hard == resource.RLIM_INFINITY or soft < hard):
+        wanted = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

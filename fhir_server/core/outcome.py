@@ -1,0 +1,159 @@
+"""Every way a request can fail, as one exception that knows how it is drawn: an OperationOutcome.
+
+https://hl7.org/fhir/R4/operationoutcome.html, https://hl7.org/fhir/R4/http.html#Status-Codes
+
+Each failure has a stable number, so that a help desk, a log search and a client can name it whatever its words.
+The numbers, their statuses and their meanings are printed in docs/errors.md, which a test compares with `NUMBERS`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Severity = Literal["fatal", "error", "warning", "information"]
+
+NUMBER_SYSTEM = "urn:fhir-server:outcome"
+"""The code system of the stable numbers in `issue.details.coding`."""
+
+NUMBERS: dict[int, tuple[int, str]] = {}
+"""Stable number to (HTTP status, meaning); filled by the factories below."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issue:
+    """One entry of OperationOutcome.issue. `expression` is a FHIRPath to the element, or a parameter's name."""
+
+    code: str
+    text: str
+    number: int
+    severity: Severity = "error"
+    expression: str | None = None
+
+
+class FhirError(Exception):
+    """A refusal on its way to the client; raised where the fact is known and rendered once, by the edge."""
+
+    def __init__(self, status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {'; '.join(str(issue.number) for issue in issues)}")
+        self.status = status
+        self.issues = tuple(issues)
+        self.headers: Mapping[str, str] = headers or {}
+
+
+def operation_outcome(issues: Iterable[Issue], request_id: str | None = None) -> dict[str, Any]:
+    """The OperationOutcome resource; its id is the request id, which also finds the audit record."""
+    drawn: dict[str, Any] = {"resourceType": "OperationOutcome"}
+    if request_id:
+        drawn["id"] = request_id
+    drawn["issue"] = [_drawn(issue) for issue in issues]
+    return drawn
+
+
+def _drawn(issue: Issue) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "severity": issue.severity,
+        "code": issue.code,
+        "details": {"coding": [{"system": NUMBER_SYSTEM, "code": str(issue.number)}], "text": issue.text},
+    }
+    if issue.expression:
+        entry["expression"] = [issue.expression]
+    return entry
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A kind of failure: its number, status and issue code. Call it with the words of one occurrence."""
+
+    number: int
+    status: int
+    code: str
+    meaning: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.number in NUMBERS:
+            raise ValueError(f"outcome number {self.number} is taken")
+        NUMBERS[self.number] = (self.status, self.meaning)
+
+    def issue(self, text: str, expression: str | None = None, severity: Severity = "error") -> Issue:
+        """An issue of this kind, to be gathered with others."""
+        return Issue(self.code, text, self.number, severity, expression)
+
+    def __call__(self, text: str, expression: str | None = None) -> FhirError:
+        """An error of this kind alone."""
+        return FhirError(self.status, (self.issue(text, expression),), self.headers)
+
+
+# 1xxx: the request as HTTP
+MALFORMED_JSON = Failure(1001, 400, "structure", "the body is not JSON")
+NOT_UTF8 = Failure(1002, 400, "structure", "the body is not UTF-8")
+DUPLICATE_KEY = Failure(1003, 400, "structure", "an object repeats a key")
+TOO_DEEP = Failure(1004, 400, "structure", "the body nests too deep")
+TOO_LARGE = Failure(1005, 413, "too-long", "the body or the resource is over the size limit")
+UNSUPPORTED_MEDIA_TYPE = Failure(1006, 415, "not-supported", "the body has a media type the server does not read")
+NOT_ACCEPTABLE = Failure(1007, 406, "not-supported", "no media type the client accepts can be written")
+UNKNOWN_ROUTE = Failure(1008, 404, "not-found", "no such path")
+METHOD_NOT_ALLOWED = Failure(1009, 405, "not-supported", "the path does not take this method")
+UNKNOWN_TYPE = Failure(1010, 404, "not-supported", "not a resource type of R4")
+BAD_HEADER = Failure(1011, 400, "value", "a header has a value the server cannot use")
+EMPTY_BODY = Failure(1012, 400, "required", "the request needs a body")
+NOT_A_FORM = Failure(1013, 400, "structure", "the body of a POST _search is not a form")
+
+# 2xxx: interactions
+NOT_FOUND = Failure(2001, 404, "not-found", "no such resource")
+GONE = Failure(2002, 410, "deleted", "the resource was deleted")
+VERSION_NOT_FOUND = Failure(2003, 404, "not-found", "no such version of the resource")
+VERSION_CONFLICT = Failure(2004, 412, "conflict", "If-Match names another version than the current one")
+MULTIPLE_MATCHES = Failure(2005, 412, "multiple-matches", "a condition matches more than one resource")
+PRECONDITION_FAILED = Failure(2006, 412, "conflict", "the condition of a conditional request does not hold")
+TYPE_MISMATCH = Failure(2007, 400, "invalid", "resourceType and the type in the URL differ")
+ID_MISMATCH = Failure(2008, 400, "invalid", "the id in the resource and the id in the URL differ, or it is missing")
+BAD_ID = Failure(2009, 400, "value", "not a FHIR id")
+BAD_BUNDLE = Failure(2010, 400, "invalid", "the Bundle is not a batch or transaction that can be run")
+DUPLICATE_ENTRY = Failure(2011, 400, "duplicate", "two entries of a transaction write the same resource")
+UNRESOLVED_REFERENCE = Failure(2012, 400, "not-found", "a reference inside the Bundle resolves to nothing")
+WRITE_CONFLICT = Failure(2013, 409, "conflict", "other writes to the same resources kept winning")
+NOT_SUPPORTED = Failure(2014, 400, "not-supported", "the server does not offer this interaction")
+BUSINESS_RULE = Failure(2015, 422, "business-rule", "the content breaks a rule of its type")
+OPERATION_UNKNOWN = Failure(2016, 404, "not-supported", "no such operation")
+
+# 3xxx: content of resources
+NOT_A_RESOURCE = Failure(3001, 400, "structure", "the body is JSON, but not a resource")
+UNKNOWN_ELEMENT = Failure(3002, 400, "structure", "the type has no such element")
+WRONG_TYPE = Failure(3003, 400, "structure", "an element holds another kind of JSON value than its type has")
+REQUIRED_ELEMENT = Failure(3004, 400, "required", "a required element is missing")
+TOO_MANY = Failure(3005, 400, "structure", "an element repeats more often than allowed")
+EMPTY_VALUE = Failure(3006, 400, "structure", "an empty string, array or object")
+BAD_FORMAT = Failure(3007, 400, "value", "a primitive's text breaks the format of its type")
+CODE_NOT_ALLOWED = Failure(3008, 422, "code-invalid", "a code is not in the required value set")
+CHOICE_TWICE = Failure(3009, 400, "structure", "more than one form of a value[x] element")
+MODEL_REFUSED = Failure(3010, 422, "invariant", "the second check of the content refused it")
+
+# 4xxx: search
+UNKNOWN_PARAMETER = Failure(4001, 400, "not-supported", "the type has no such search parameter")
+UNKNOWN_MODIFIER = Failure(4002, 400, "not-supported", "the search parameter does not take this modifier")
+BAD_PARAMETER_VALUE = Failure(4003, 400, "value", "a search parameter has a value it cannot take")
+BAD_SORT = Failure(4004, 400, "value", "_sort names what the type cannot be sorted by")
+BAD_CURSOR = Failure(4005, 400, "value", "a page link that this server did not make, or that has expired")
+TOO_COSTLY = Failure(4006, 400, "too-costly", "the search would take too long or too much memory")
+
+# 5xxx: the server's own state
+UNAVAILABLE = Failure(5001, 503, "transient", "the database cannot be reached", {"Retry-After": "2"})
+INTERNAL = Failure(5002, 500, "exception", "an error of the server's own")
+TIMED_OUT = Failure(5003, 503, "timeout", "the database took too long", {"Retry-After": "5"})
+
+
+def not_utf8(offset: int) -> FhirError:
+    return NOT_UTF8(f"The body is not UTF-8 (byte {offset}). Send JSON encoded as UTF-8.")
+
+
+def malformed_json(what: str, line: int, column: int) -> FhirError:
+    return MALFORMED_JSON(f"The body is not JSON: {what} (line {line}, column {column}).")
+
+
+def duplicate_key(name: str) -> FhirError:
+    return DUPLICATE_KEY(f"One JSON object has the key '{name[:64]}' twice; only one value can be meant.")
+
+
+def nested_too_deep(limit: int) -> FhirError:
+    return TOO_DEEP(f"The body nests objects and arrays deeper than {limit} levels.")

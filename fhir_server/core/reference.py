@@ -1,0 +1,37 @@
+"""Literal references: relative, absolute, versioned, and what they name.
+
+https://hl7.org/fhir/R4/references.html#literal
+"""
+
+import re
+from dataclasses import dataclass
+
+ID_PATTERN = r"[A-Za-z0-9\-.]{1,64}"
+is_id = re.compile(ID_PATTERN).fullmatch
+
+_RESTFUL = re.compile(
+    rf"(?:(?P<base>https?://.+)/)?(?P<type>[A-Z][A-Za-z]+)/(?P<id>{ID_PATTERN})(?:/_history/(?P<version>{ID_PATTERN}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A RESTful reference taken apart. `base` is None for a relative one and has no slash at its end."""
+
+    type: str
+    id: str
+    base: str | None = None
+    version: str | None = None
+
+    @property
+    def local(self) -> str:
+        """`Patient/p1`."""
+        return f"{self.type}/{self.id}"
+
+
+def parse_reference(text: str) -> Reference | None:
+    """The parts of `[base/]Type/id[/_history/v]`, or None for anything else (`#contained`, `urn:uuid:`, other URLs)."""
+    match = _RESTFUL.fullmatch(text)
+    if match is None:
+        return None
+    return Reference(match["type"], match["id"], match["base"], match["version"])

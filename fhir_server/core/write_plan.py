@@ -1,0 +1,131 @@
+"""One write as one value: what to store, over which versions, under which claims. The store runs it in one transaction.
+
+Every interaction that writes ends in a WritePlan; nothing else reaches the store's write side.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from typing import Any, Literal
+
+from fhir_server.core.resource import Resource
+
+Method = Literal["POST", "PUT", "PATCH", "DELETE"]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The stretch of time one value of a date parameter covers, in ms since 1970 UTC; both ends inclusive.
+
+    Integers, because FHIR's dates reach past what datetime holds (the end of 9999, an open end).
+    """
+
+    parameter: str
+    lo: int
+    hi: int
+
+
+@dataclass(frozen=True, slots=True)
+class IndexValues:
+    """What a resource is found by. The shapes are the row's fields (docs/storage.md): `pt`, `t`, `s`, `d`, `k`."""
+
+    owners: tuple[str, ...] = ()
+    source: str | None = None
+    labels: tuple[str, ...] = ()
+    owned_tokens: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()
+    strings: tuple[str, ...] = ()
+    dates: tuple[Range, ...] = ()
+    sort_keys: dict[str, Any] = field(default_factory=dict)
+
+
+class Expect(Enum):
+    """What a document's place must hold before it is written."""
+
+    ANYTHING = "anything"
+    """A live resource, a tombstone or nothing: an update that may create."""
+    NOTHING = "nothing"
+    """A fresh id of the server's own: a create. The only kind that needs no transaction."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Store `resource` as the next version at type and id.
+
+    `if_version` is the version that must be current (If-Match), else 412. With `unless_equal` a current version with
+    the same content is left as it is and given back.
+    """
+
+    type: str
+    id: str
+    resource: Resource
+    index: IndexValues
+    method: Method
+    expect: Expect = Expect.ANYTHING
+    if_version: int | None = None
+    unless_equal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Leave a tombstone at type and id. Nothing there, or a tombstone already: nothing is written."""
+
+    type: str
+    id: str
+    if_version: int | None = None
+
+
+Document = Put | Delete
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A name that two writers must not act upon at the same time, e.g. a normalised If-None-Exist condition."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """No live resource of `type` may match `filter` inside the transaction; the store raises Matched otherwise.
+
+    `filter` is a MongoDB filter as made by fhir_server.search.
+    """
+
+    type: str
+    filter: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """Documents to write, and what must hold while they are written."""
+
+    documents: tuple[Document, ...]
+    claims: tuple[Claim, ...] = ()
+    absences: tuple[Absence, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one document of a plan, in the plan's order.
+
+    `body` is None after a delete. `created` says that no live resource was there before; `changed` is False where
+    `unless_equal` found the same content, or a delete found nothing (then `version` is 0 or the tombstone's).
+    """
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    body: bytes | None
+    created: bool
+    changed: bool
+
+
+class Matched(Exception):
+    """A plan's Absence did not hold: someone else created what the condition looks for. `ids` are the matches."""
+
+    def __init__(self, type: str, ids: tuple[str, ...]) -> None:
+        super().__init__(f"{type}: {len(ids)} matches")
+        self.type = type
+        self.ids = ids

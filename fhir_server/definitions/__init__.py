@@ -1,0 +1,1 @@
+"""What R4 says of types, search parameters, compartments, value sets and operations, and whose record a resource is."""

@@ -1,0 +1,82 @@
+"""What every write passes before it becomes a plan: the right type and id, valid content, index values.
+
+https://hl7.org/fhir/R4/validation.html
+"""
+
+from typing import Any
+
+from fhir_server.core import outcome
+from fhir_server.core.etag import parse_etags
+from fhir_server.core.outcome import NUMBERS, FhirError, Issue
+from fhir_server.core.resource import Resource
+from fhir_server.core.write_plan import Expect, Method, Put
+from fhir_server.interactions.context import RequestContext
+from fhir_server.search.index import index_values
+from fhir_server.validation.model import model_findings
+from fhir_server.validation.validate import validate
+
+
+def admitted(context: RequestContext, content: Any, type: str) -> Resource:
+    """The content as a valid resource of `type`, with its custodian stamped.
+
+    Raises FhirError 400 where it is not a resource of that type or breaks the base definition, 422 where it breaks a
+    required code or a rule; the error carries every finding.
+    """
+    if isinstance(content, dict) and isinstance(content.get("resourceType"), str) and content["resourceType"] != type:
+        raise outcome.TYPE_MISMATCH(
+            f"The body is a {content['resourceType'][:64]}, but the URL names {type}. Send it to its own type's URL.",
+            "resourceType",
+        )
+    refuse(findings(context, content, type))
+    return with_custodian(context, content)
+
+
+def findings(context: RequestContext, content: Any, type: str) -> tuple[Issue, ...]:
+    """All that is wrong with the content; empty where it may be stored."""
+    found = validate(content, type)
+    if not found and context.server.second_check:
+        found = model_findings(content)
+    return found
+
+
+def refuse(found: tuple[Issue, ...]) -> None:
+    """Raise FhirError with all findings, if any: 400 where one breaks the base definition, else 422."""
+    errors = [issue for issue in found if issue.severity in ("error", "fatal")]
+    if errors:
+        raise FhirError(min(NUMBERS[issue.number][0] for issue in errors), found)
+
+
+def with_custodian(context: RequestContext, resource: Resource) -> Resource:
+    """The resource with `meta.source` naming the configured custodian, where it names no source of its own."""
+    custodian = context.server.custodian
+    meta = resource.get("meta", {})
+    if custodian is None or "source" in meta:
+        return resource
+    return resource | {"meta": meta | {"source": custodian}}
+
+
+def put(
+    context: RequestContext,
+    resource: Resource,
+    id: str,
+    method: Method,
+    expect: Expect = Expect.ANYTHING,
+    if_version: int | None = None,
+) -> Put:
+    """The document of a WritePlan for an admitted resource, with its index values."""
+    index = index_values(resource, id, context.own_bases, context.server.custodian)
+    return Put(resource["resourceType"], id, resource, index, method, expect, if_version, context.only_changes)
+
+
+def matched_version(if_match: str | None) -> int | None:
+    """The version an If-Match header asks for, None where there is none.
+
+    Raises FhirError 400 for a header that is not one entity tag. A tag no version can have becomes 0, which never
+    matches.
+    """
+    if if_match is None:
+        return None
+    tags = parse_etags(if_match)
+    if tags is None or len(tags) != 1 or tags == ("*",):
+        raise outcome.BAD_HEADER('If-Match must be one entity tag such as W/"3".', "If-Match")
+    return int(tags[0]) if tags[0].isascii() and tags[0].isdigit() and len(tags[0]) <= 18 else 0

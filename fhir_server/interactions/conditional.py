@@ -1,0 +1,77 @@
+"""The search criteria of conditional create, update and delete, matched over everything and claimed against races.
+
+https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#cond-update
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from fhir_server.core import outcome
+from fhir_server.core.instant import now
+from fhir_server.core.write_plan import Absence, Claim, Put
+from fhir_server.interactions.context import RequestContext
+from fhir_server.search.parse import parse
+from fhir_server.search.plan import plan
+from fhir_server.store import search
+
+MATCH_ATTEMPTS = 8
+"""How often a condition is matched anew after another writer changed the answer in between."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Criteria such as `identifier=sys|1` for one type; `filter` finds what matches now, whoever may see it."""
+
+    type: str
+    criteria: str
+    filter: dict[str, Any]
+
+    @classmethod
+    def parse(cls, context: RequestContext, type: str, criteria: str, where: str) -> "Condition":
+        """Read criteria, with or without a leading `?` or `Type?`.
+
+        Raises FhirError 400 for unknown parameters, and 412 where the criteria name none at all: they would match
+        everything.
+        """
+        text = criteria.removeprefix(type).removeprefix("?")
+        pairs = tuple(sorted(parse_qsl(text, keep_blank_values=True)))
+        request = parse(type, pairs, lenient=False, own_bases=context.own_bases)
+        if not request.parameters:
+            raise outcome.PRECONDITION_FAILED(
+                f"{where} names no search parameter, so it would match every {type}.", where
+            )
+        moment = now()
+        return cls(type, urlencode(pairs), plan(request, moment, None, moment).filter)
+
+    def absence(self) -> Absence:
+        """The guard that nothing matches when the plan runs."""
+        return Absence(self.type, self.filter)
+
+
+async def one_match(context: RequestContext, condition: Condition) -> str | None:
+    """The id of the one match, None where there is none. Raises FhirError 412 where there are several."""
+    found = await search.matching_ids(context.server.database, condition.type, condition.filter, limit=2)
+    if len(found) > 1:
+        raise outcome.MULTIPLE_MATCHES(
+            f"More than one {condition.type} matches the condition. Make it more precise, for example by identifier."
+        )
+    return found[0] if found else None
+
+
+def claims(condition: Condition, document: Put) -> tuple[Claim, ...]:
+    """The names two conditional writers must not act upon at once: the condition, and each identifier to be stored."""
+    names = [f"{condition.type}?{condition.criteria}"]
+    names += [
+        f"{document.type}#{token}"
+        for token in document.index.tokens
+        if token.startswith("identifier|") and not token.startswith("identifier||") and not token.endswith("|")
+    ]
+    return tuple(Claim(name) for name in dict.fromkeys(names))
+
+
+def still_changing(condition: Condition) -> outcome.FhirError:
+    """The 409 after MATCH_ATTEMPTS."""
+    return outcome.WRITE_CONFLICT(
+        f"What matches the condition on {condition.type} kept changing while the request ran. Send it again."
+    )

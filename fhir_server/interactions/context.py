@@ -1,0 +1,69 @@
+"""What every interaction is given besides its own arguments, and what every interaction answers."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from fhir_server.store.mongo import Database
+
+ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """The parts composed at start that requests share."""
+
+    database: Database
+    cursor_key: bytes
+    cursor_seconds: float
+    base_url: str | None
+    custodian: str | None
+    second_check: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request, without HTTP. `base` is the FHIR base as this client writes it, without a slash at its end.
+
+    With `only_changes` an update whose content is what is stored already writes no new version.
+    """
+
+    server: Server
+    request_id: str
+    base: str
+    lenient: bool = False
+    prefer_return: ReturnPreference | None = None
+    only_changes: bool = False
+
+    @property
+    def own_bases(self) -> tuple[str, ...]:
+        """Every base under which a reference means a resource of this server."""
+        configured = self.server.base_url
+        return (self.base,) if configured is None or configured == self.base else (self.base, configured)
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The preconditions of one request, as sent: If-Match, If-None-Match, If-Modified-Since, If-None-Exist."""
+
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_modified_since: datetime | None = None
+    if_none_exist: str | None = None
+
+
+NO_CONDITIONS = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an interaction answers, before the edge puts it on the wire.
+
+    `body` is JSON as UTF-8. `location` is relative to the base (`Patient/p1/_history/1`).
+    """
+
+    status: int
+    body: bytes | None
+    version: int | None = None
+    updated: datetime | None = None
+    location: str | None = None

@@ -1,0 +1,36 @@
+"""create and conditional create. https://hl7.org/fhir/R4/http.html#create, https://hl7.org/fhir/R4/http.html#ccreate"""
+
+from typing import Any
+
+from fhir_server.core.resource import new_logical_id
+from fhir_server.core.write_plan import Expect, Matched, WritePlan
+from fhir_server.interactions import admission
+from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims, one_match, still_changing
+from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.written import answer_existing, answer_written
+from fhir_server.store import transactions
+
+
+async def create(context: RequestContext, type: str, content: Any, conditions: Conditions = NO_CONDITIONS) -> Answer:
+    """201 with the new resource under an id of the server's own (one in the body is ignored).
+
+    With If-None-Exist: 200 with the one resource that matches already, if there is one.
+    Raises FhirError 400 or 422 for bad content, 412 where several match.
+    """
+    resource = admission.admitted(context, content, type)
+    document = admission.put(context, resource, new_logical_id(), "POST", Expect.NOTHING)
+    if conditions.if_none_exist is None:
+        (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+        return answer_written(context, written)
+    condition = Condition.parse(context, type, conditions.if_none_exist, "If-None-Exist")
+    plan = WritePlan((document,), claims(condition, document), (condition.absence(),))
+    for _ in range(MATCH_ATTEMPTS):
+        existing = await one_match(context, condition)
+        if existing is not None:
+            return await answer_existing(context, type, existing)
+        try:
+            (written,) = await transactions.run(context.server.database, plan)
+        except Matched:
+            continue
+        return answer_written(context, written)
+    raise still_changing(condition)

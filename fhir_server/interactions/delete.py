@@ -1,0 +1,30 @@
+"""delete and conditional delete. https://hl7.org/fhir/R4/http.html#delete"""
+
+from fhir_server.core.write_plan import Claim, Delete, WritePlan
+from fhir_server.interactions import admission
+from fhir_server.interactions.conditional import Condition, one_match
+from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.store import transactions
+
+
+async def delete(context: RequestContext, type: str, id: str, conditions: Conditions = NO_CONDITIONS) -> Answer:
+    """204 once no live resource is at that id; its versions stay readable.
+
+    Raises FhirError 412 where If-Match names another version.
+    """
+    document = Delete(type, id, admission.matched_version(conditions.if_match))
+    (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+    if written.version == 0:
+        return Answer(204, None)
+    return Answer(204, None, written.version, written.updated)
+
+
+async def conditional_delete(context: RequestContext, type: str, criteria: str) -> Answer:
+    """204 once the one match, if there was one, is deleted. Raises FhirError 412 where several match."""
+    condition = Condition.parse(context, type, criteria, "The URL")
+    existing = await one_match(context, condition)
+    if existing is None:
+        return Answer(204, None)
+    plan = WritePlan((Delete(type, existing),), (Claim(f"{type}?{condition.criteria}"),))
+    (written,) = await transactions.run(context.server.database, plan)
+    return Answer(204, None, written.version, written.updated)

@@ -1,0 +1,71 @@
+"""The two places `load` can write to: the database itself, or a running server over HTTP."""
+
+import asyncio
+import secrets
+
+import httpx
+
+from fhir_server.core import outcome
+from fhir_server.core.codec import decode, encode
+from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.core.resource import Resource
+from fhir_server.interactions.batch import batch
+from fhir_server.interactions.context import Answer, RequestContext, Server
+from fhir_server.interactions.transaction import transaction
+
+ATTEMPTS = 6
+"""Tries of one request that a server answers with 503, a second apart and then longer."""
+
+
+class DatabaseDestination:
+    """Runs Bundles in this process, as the server would."""
+
+    def __init__(self, server: Server) -> None:
+        base = server.base_url or "http://127.0.0.1/fhir"
+        self.context = RequestContext(server, f"load-{secrets.token_hex(4)}", base, only_changes=True)
+
+    async def run(self, bundle: Resource) -> Resource:
+        """The response Bundle. Raises FhirError where nothing was done."""
+        run = transaction if bundle["type"] == "transaction" else batch
+        answer: Answer = await run(self.context, bundle)
+        response: Resource = decode(answer.body or b"{}")
+        return response
+
+
+class ServerDestination:
+    """Posts Bundles to the base of a FHIR server."""
+
+    def __init__(self, client: httpx.AsyncClient, base: str) -> None:
+        self.client = client
+        self.base = base
+
+    async def run(self, bundle: Resource) -> Resource:
+        """The response Bundle. Raises FhirError where the server refused it or could not be reached."""
+        headers = {"content-type": "application/fhir+json", "prefer": "return=minimal, only-changes"}
+        body = encode(bundle)
+        for attempt in range(ATTEMPTS):
+            try:
+                response = await self.client.post(self.base, content=body, headers=headers)
+            except httpx.HTTPError as error:
+                raise outcome.UNAVAILABLE(f"{self.base} does not answer ({type(error).__name__}).") from None
+            if response.status_code != 503:
+                break
+            await asyncio.sleep(2**attempt)
+        if response.is_success:
+            answered: Resource = decode(response.content)
+            return answered
+        raise _refusal(response)
+
+
+def _refusal(response: httpx.Response) -> FhirError:
+    try:
+        drawn = decode(response.content)
+        issues = [_issue(issue) for issue in drawn["issue"]]
+    except (FhirError, KeyError, TypeError):
+        issues = [Issue("exception", f"The server answered {response.status_code}.", 0)]
+    return FhirError(response.status_code, issues)
+
+
+def _issue(issue: Resource) -> Issue:
+    text = issue.get("details", {}).get("text") or issue.get("diagnostics") or "refused without a reason"
+    return Issue(issue.get("code", "exception"), str(text), 0, "error", next(iter(issue.get("expression", ())), None))

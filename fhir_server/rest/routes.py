@@ -1,0 +1,170 @@
+"""The URL table: every path of the RESTful API and the interaction behind each of its methods.
+
+https://hl7.org/fhir/R4/http.html#summary
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from fhir_server.core import outcome
+from fhir_server.definitions.registry import is_resource_type
+from fhir_server.interactions import capabilities, create, delete, history, read, search, transaction, update, vread
+from fhir_server.interactions.batch import batch
+from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.rest.context import BASE_PATH, conditions, content, form_pairs, query_pairs, request_context
+from fhir_server.rest.respond import media_type, respond
+
+Endpoint = Callable[[Request, RequestContext], Awaitable[Answer]]
+
+
+class Methods:
+    """One path with the interaction behind each method; any other method is a 405 that says which there are."""
+
+    def __init__(self, endpoints: Mapping[str, Endpoint]) -> None:
+        self.endpoints = dict(endpoints)
+        if "GET" in self.endpoints:
+            self.endpoints["HEAD"] = self.endpoints["GET"]
+        self.allow = ", ".join(self.endpoints)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        response = await self.respond(request)
+        await response(scope, receive, send)
+
+    async def respond(self, request: Request) -> Response:
+        """Run the interaction. Raises FhirError 404 for a path that names no resource type, 405 for other methods."""
+        type = request.path_params.get("type")
+        if type is not None and not is_resource_type(type):
+            raise unknown_type(type)
+        endpoint = self.endpoints.get(request.method)
+        if endpoint is None:
+            error = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; {self.allow} are.")
+            error.headers = {"Allow": self.allow}
+            raise error
+        # Refuse a client that can read no answer before anything is written for it.
+        media_type(request)
+        context = request_context(request)
+        return respond(request, await endpoint(request, context), context.base)
+
+
+def unknown_type(name: str) -> outcome.FhirError:
+    """The 404 of a path whose first segment is no resource type."""
+    if name.startswith("$"):
+        return outcome.OPERATION_UNKNOWN(f"There is no operation {name[:64]} here.")
+    return outcome.UNKNOWN_TYPE(f"'{name[:64]}' is not a resource type of R4; names are written as in Patient.")
+
+
+async def _capabilities(request: Request, context: RequestContext) -> Answer:
+    return capabilities.capabilities(context)
+
+
+async def _bundle(request: Request, context: RequestContext) -> Answer:
+    bundle = await content(request, _limit(request))
+    if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
+        raise outcome.BAD_BUNDLE("What is posted to the base must be a Bundle.", "Bundle")
+    match bundle.get("type"):
+        case "batch":
+            return await batch(context, bundle)
+        case "transaction":
+            return await transaction.transaction(context, bundle)
+    raise outcome.BAD_BUNDLE("Bundle.type must be batch or transaction.", "Bundle.type")
+
+
+async def _search(request: Request, context: RequestContext) -> Answer:
+    return await search.search(context, request.path_params["type"], query_pairs(request))
+
+
+async def _search_by_form(request: Request, context: RequestContext) -> Answer:
+    return await search.search(context, request.path_params["type"], await form_pairs(request, _limit(request)))
+
+
+async def _search_system(request: Request, context: RequestContext) -> Answer:
+    raise outcome.NOT_SUPPORTED("Searching all types at once is not offered; search one type, such as Patient?name=.")
+
+
+async def _create(request: Request, context: RequestContext) -> Answer:
+    type = request.path_params["type"]
+    return await create.create(context, type, await content(request, _limit(request)), conditions(request))
+
+
+async def _conditional_update(request: Request, context: RequestContext) -> Answer:
+    type, criteria = request.path_params["type"], request.scope["query_string"].decode("ascii", "replace")
+    body = await content(request, _limit(request))
+    return await update.conditional_update(context, type, criteria, body, conditions(request))
+
+
+async def _conditional_delete(request: Request, context: RequestContext) -> Answer:
+    criteria = request.scope["query_string"].decode("ascii", "replace")
+    return await delete.conditional_delete(context, request.path_params["type"], criteria)
+
+
+async def _read(request: Request, context: RequestContext) -> Answer:
+    return await read.read(context, request.path_params["type"], request.path_params["id"], conditions(request))
+
+
+async def _vread(request: Request, context: RequestContext) -> Answer:
+    path = request.path_params
+    return await vread.vread(context, path["type"], path["id"], path["version"])
+
+
+async def _update(request: Request, context: RequestContext) -> Answer:
+    path, body = request.path_params, await content(request, _limit(request))
+    return await update.update(context, path["type"], path["id"], body, conditions(request))
+
+
+async def _delete(request: Request, context: RequestContext) -> Answer:
+    return await delete.delete(context, request.path_params["type"], request.path_params["id"], conditions(request))
+
+
+async def _history_of_instance(request: Request, context: RequestContext) -> Answer:
+    path = request.path_params
+    return await history.of_instance(context, path["type"], path["id"], query_pairs(request))
+
+
+async def _history_of_type(request: Request, context: RequestContext) -> Answer:
+    return await history.of_type(context, request.path_params["type"], query_pairs(request))
+
+
+async def _history_of_system(request: Request, context: RequestContext) -> Answer:
+    return await history.of_system(context, query_pairs(request))
+
+
+async def _unknown_operation(request: Request, context: RequestContext) -> Answer:
+    raise unknown_type(f"${request.path_params['operation']}")
+
+
+def _limit(request: Request) -> int:
+    limit: int = request.app.state.max_body_bytes
+    return limit
+
+
+_OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
+
+TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
+    ("/{type}/{id}", {"GET": _read, "PUT": _update, "DELETE": _delete}),
+    ("/{type}", {"GET": _search, "POST": _create, "PUT": _conditional_update, "DELETE": _conditional_delete}),
+    ("", {"POST": _bundle, "GET": _search_system}),
+    ("/", {"POST": _bundle, "GET": _search_system}),
+    ("/metadata", {"GET": _capabilities}),
+    ("/_history", {"GET": _history_of_system}),
+    ("/_search", {"POST": _search_system}),
+    ("/${operation}", _OPERATION),
+    ("/{type}/_search", {"POST": _search_by_form}),
+    ("/{type}/_history", {"GET": _history_of_type}),
+    ("/{type}/${operation}", _OPERATION),
+    ("/{type}/{id}/_history", {"GET": _history_of_instance}),
+    ("/{type}/{id}/${operation}", _OPERATION),
+    ("/{type}/{id}/_history/{version}", {"GET": _vread}),
+)
+
+
+def routes() -> list[Route]:
+    """The table as routes, fixed words before variables, so that each path matches one."""
+    ordered = sorted(
+        TABLE, key=lambda row: [(part.startswith("{"), part.startswith("$")) for part in row[0].split("/")]
+    )
+    return [Route(f"{BASE_PATH}{path}", Methods(endpoints), methods=None) for path, endpoints in ordered]

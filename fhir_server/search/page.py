@@ -1,0 +1,102 @@
+"""The place where a page ends, sealed so that a link shows no value and opens only for whom it was made.
+
+https://hl7.org/fhir/R4/http.html#paging, NIST SP 800-38D (AES-GCM)
+"""
+
+import os
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from fhir_server.core import outcome
+
+CURSOR_PARAMETER = "_cursor"
+
+BAD_CURSOR_TEXT = (
+    "This page link was not made by this server for this search and caller, or it has expired. Search anew."
+)
+"""One text for every reason, so that a link tells nothing to one who tries others."""
+
+Key = datetime | int | str | None
+_NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last row returned: its value of each field of the query's `sort` (None where absent), and its id."""
+
+    keys: tuple[Key, ...]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """What the next page needs: the pairs of the first request, its read ceiling, the last row, and its leniency."""
+
+    pairs: tuple[tuple[str, str], ...]
+    ceiling: datetime
+    after: Position | None
+    lenient: bool = False
+
+
+class _Sealed(msgspec.Struct, array_like=True, frozen=True):
+    issued: int
+    pairs: tuple[tuple[str, str], ...]
+    ceiling: datetime
+    lenient: bool
+    keys: tuple[Key, ...] | None
+    id: str | None
+
+
+_decode = msgspec.msgpack.Decoder(_Sealed).decode
+
+
+def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) -> str:
+    """The state as URL-safe text, under AES-256-GCM with a fresh random nonce from the operating system.
+
+    `key` has 32 bytes. `type` and `caller` are bound to it, not contained in it.
+    """
+    after = state.after
+    plain = msgspec.msgpack.encode(
+        _Sealed(
+            int(now.timestamp()),
+            state.pairs,
+            state.ceiling,
+            state.lenient,
+            after.keys if after else None,
+            after.id if after else None,
+        )
+    )
+    nonce = os.urandom(_NONCE_BYTES)
+    sealed = nonce + AESGCM(key).encrypt(nonce, plain, _bound_to(type, caller))
+    return urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+
+def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age: int) -> PageState:
+    """The state a text holds. `max_age` is in seconds.
+
+    Raises FhirError 400, always with the same words, where it was tampered with, made for another type, caller or
+    key, or is older than `max_age`.
+    """
+    try:
+        sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(type, caller))
+        found = _decode(plain)
+    except (ValueError, InvalidTag, msgspec.MsgspecError):
+        raise _refusal() from None
+    if int(now.timestamp()) - found.issued > max_age:
+        raise _refusal()
+    after = None if found.keys is None or found.id is None else Position(found.keys, found.id)
+    return PageState(found.pairs, found.ceiling, after, found.lenient)
+
+
+def _bound_to(type: str, caller: str) -> bytes:
+    return f"{type}\n{caller}".encode()
+
+
+def _refusal() -> outcome.FhirError:
+    return outcome.BAD_CURSOR(BAD_CURSOR_TEXT, CURSOR_PARAMETER)

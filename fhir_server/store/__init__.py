@@ -1,0 +1,1 @@
+"""The MongoDB side: rows, their indexes, transactions and reads. The only package that knows the driver."""

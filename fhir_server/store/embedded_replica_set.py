@@ -1,0 +1,89 @@
+"""Makes one embedded mongod the primary of a replica set of its own, wherever its data directory now lies.
+
+https://www.mongodb.com/docs/manual/reference/method/rs.initiate/
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure, PyMongoError
+
+from fhir_server.store.embedded_binary import EmbeddedUnavailable
+from fhir_server.store.embedded_process import REPLICA_SET
+
+_NOT_YET_INITIALIZED = 94
+_POLL_SECONDS = 0.01
+# 0.05 s after the socket opens, on an idle machine.
+_PRIMARY_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Primary:
+    """A mongod that takes writes: its connection string and version."""
+
+    uri: str
+    version: str
+
+
+def uri_of(address: Path) -> str:
+    """Connection string of a mongod on a Unix socket; direct, because its set has no other member to find."""
+    return f"mongodb://{quote(str(address), safe='')}/?directConnection=true"
+
+
+def await_primary(address: Path, database: Path) -> Primary:
+    """Initiates the set where it is new, moves it where its socket moved, and waits until writes are taken.
+
+    Raises EmbeddedUnavailable where the mongod serves another database or does not become primary in time.
+    """
+    uri = uri_of(address)
+    client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=int(_PRIMARY_SECONDS * 1000))
+    try:
+        options = client.admin.command("getCmdLineOpts")["parsed"]
+        if Path(options["storage"]["dbPath"]) != database:
+            raise EmbeddedUnavailable(f"The mongod on {address} serves another folder than {database}: stop it first.")
+        _lead(client, str(address))
+        return Primary(uri, str(client.server_info()["version"]))
+    except PyMongoError as error:
+        raise EmbeddedUnavailable(f"mongod on {address} failed while it started: {error}.") from error
+    finally:
+        client.close()
+
+
+def _lead(client: MongoClient[dict[str, Any]], address: str) -> None:
+    """Refusals are tried again: the stored configuration is loaded and settled a moment after the socket opens."""
+    deadline = time.monotonic() + _PRIMARY_SECONDS
+    refusal = "no election was won"
+    while not _is_primary(client, address):
+        try:
+            _settle_members(client, address)
+        except OperationFailure as error:
+            refusal = str(error)
+        if time.monotonic() > deadline:
+            raise EmbeddedUnavailable(f"mongod did not become primary within {_PRIMARY_SECONDS:.0f} s: {refusal}.")
+        time.sleep(_POLL_SECONDS)
+
+
+def _is_primary(client: MongoClient[dict[str, Any]], address: str) -> bool:
+    hello = client.admin.command("hello")
+    return bool(hello["isWritablePrimary"]) and hello.get("hosts") == [address]
+
+
+def _settle_members(client: MongoClient[dict[str, Any]], address: str) -> None:
+    """A set whose member has another address never becomes primary, as after the data directory was moved."""
+    members = [{"_id": 0, "host": address}]
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != _NOT_YET_INITIALIZED:
+            raise
+        client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": members})
+        return
+    if [member["host"] for member in config["members"]] != [address]:
+        # Forced, because there is no primary to agree; with a single member nothing can be rolled back.
+        moved = {**config, "members": members, "version": config["version"] + 1}
+        moved.pop("term", None)
+        client.admin.command("replSetReconfig", moved, force=True)

@@ -1,0 +1,114 @@
+"""Which indexes each collection has, declared as data, made before the first row and compared at start.
+
+https://www.mongodb.com/docs/manual/indexes/
+"""
+
+from dataclasses import dataclass
+
+try:
+    from fhir_server.search.index import INDEXED_SORT
+except ImportError:
+    INDEXED_SORT = {}
+from fhir_server.store.mongo import Database, DriverError, IndexModel, index_specifications, refusal
+from fhir_server.store.rows import HISTORY_SUFFIX, history_collection
+
+CLAIMS = "server.claims"
+"""One document per claimed name. Resource types start with a capital letter, so the name is free."""
+
+KEYS = "server.keys"
+"""Secrets all workers share."""
+
+_CLAIM_SECONDS = 3600
+"""Claims matter only while transactions overlap (60 s at most); afterwards they are dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index by name: fields with 1 or -1, and for how many seconds documents stay, where that is bounded."""
+
+    name: str
+    fields: tuple[tuple[str, int], ...]
+    expires_after_seconds: int | None = None
+
+
+def current_indexes(type: str) -> tuple[Index, ...]:
+    """The indexes of a type's current rows."""
+    key = INDEXED_SORT.get(type)
+    newest = f"k.{key}.d" if key else "updated"
+    return (
+        Index("pt", (("pt", 1), (newest, -1), ("_id", 1))),
+        Index("t", (("t", 1), ("updated", -1), ("_id", 1))),
+        Index("s", (("s", 1), ("_id", 1))),
+        Index("dlo", (("d.p", 1), ("d.lo", 1))),
+        Index("dhi", (("d.p", 1), ("d.hi", 1))),
+        Index("updated", (("updated", -1), ("_id", 1))),
+    )
+
+
+HISTORY_INDEXES = (
+    Index("rid", (("rid", 1), ("version", -1))),
+    Index("updated", (("updated", -1), ("rid", 1), ("version", -1))),
+)
+
+SERVICE_INDEXES = {CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),)}
+
+
+def declared(collection: str) -> tuple[Index, ...]:
+    """The indexes a collection must have besides `_id`."""
+    if collection in SERVICE_INDEXES:
+        return SERVICE_INDEXES[collection]
+    if collection.endswith(HISTORY_SUFFIX):
+        return HISTORY_INDEXES
+    return current_indexes(collection) if collection[:1].isupper() else ()
+
+
+async def ensure(database: Database, type: str) -> None:
+    """Make a type's two collections and their indexes, once per process, before anything is written to them.
+
+    Creating an index that exists changes nothing, one that is being built is waited for: two workers may meet here.
+    """
+    if type in database.ensured:
+        return
+    async with database.ensuring:
+        # History first: a row is visible only when both collections are whole.
+        await _create(database, history_collection(type))
+        await _create(database, type)
+        database.ensured.add(type)
+
+
+async def ensure_claims(database: Database) -> None:
+    """Make the collection of claims, once per process."""
+    if CLAIMS in database.ensured:
+        return
+    async with database.ensuring:
+        await _create(database, CLAIMS)
+        database.ensured.add(CLAIMS)
+
+
+async def verify(database: Database) -> tuple[str, ...]:
+    """Declared indexes that a collection of the database lacks or has otherwise, as `Collection.index`, sorted."""
+    missing: list[str] = []
+    try:
+        for collection in sorted(await database.handle.list_collection_names()):
+            existing = await index_specifications(database, collection)
+            missing += [
+                f"{collection}.{index.name}"
+                for index in declared(collection)
+                if tuple(existing.get(index.name, {}).get("key", {}).items()) != index.fields
+            ]
+    except DriverError as error:
+        raise refusal(error) from error
+    return tuple(missing)
+
+
+async def _create(database: Database, collection: str) -> None:
+    try:
+        await database.collections[collection].create_indexes([_model(index) for index in declared(collection)])
+    except DriverError as error:
+        raise refusal(error) from error
+
+
+def _model(index: Index) -> IndexModel:
+    if index.expires_after_seconds is None:
+        return IndexModel(list(index.fields), name=index.name)
+    return IndexModel(list(index.fields), name=index.name, expireAfterSeconds=index.expires_after_seconds)

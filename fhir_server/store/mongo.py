@@ -1,0 +1,279 @@
+"""The one file that names a MongoDB driver: the connection, the few places where the drivers differ, their errors.
+
+https://pymongo.readthedocs.io/en/stable/api/pymongo/asynchronous/mongo_client.html,
+https://motor.readthedocs.io/en/stable/api-asyncio/asyncio_motor_client.html
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any, Literal
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.max_key import MaxKey
+from bson.son import SON
+from pymongo import AsyncMongoClient, IndexModel, ReadPreference, ReplaceOne, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import (
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    ExecutionTimeout,
+    InvalidOperation,
+    InvalidURI,
+    OperationFailure,
+    PyMongoError,
+    ServerSelectionTimeoutError,
+    WTimeoutError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
+
+__all__ = [
+    "MAX_KEY",
+    "MAX_ROW_BYTES",
+    "Collection",
+    "Database",
+    "Document",
+    "Driver",
+    "DriverError",
+    "IndexModel",
+    "ReplaceOne",
+    "Session",
+    "UpdateOne",
+    "aggregate",
+    "begin",
+    "close",
+    "command",
+    "connect",
+    "index_specifications",
+    "is_commit_unknown",
+    "is_duplicate",
+    "is_transient",
+    "ping",
+    "refusal",
+    "row_bytes",
+    "session",
+]
+
+Driver = Literal["pymongo", "motor"]
+Document = dict[str, Any]
+Collection = AsyncCollection[Document]
+Session = AsyncClientSession
+DriverError = PyMongoError
+
+MAX_KEY = MaxKey()
+MAX_ROW_BYTES = 16 * 1024 * 1024
+"""BSON's limit for one document: https://www.mongodb.com/docs/manual/reference/limits/"""
+
+_SERVER_SELECTION_MS = 3_000
+_HEARTBEAT_MS = 5_000
+_WAIT_FOR_CONNECTION_MS = 5_000
+_MAJORITY_MS = 10_000
+
+# Never an explicit j: the majority is journaled already, and j=false waits 200 ms on a one-node set.
+_MAJORITY = WriteConcern("majority", wtimeout=_MAJORITY_MS)
+_OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+
+_NOT_PRIMARY_CODES = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
+_TIMEOUT_CODES = frozenset({50, 262})
+_TOO_LARGE_CODES = frozenset({10334, 17419, 17420})
+_SORT_MEMORY_CODES = frozenset({292, 17261})
+_WRITE_CONFLICT_CODES = frozenset({24, 112, 225, 246, 251})
+_DUPLICATE_KEY_CODE = 11000
+
+
+class _Collections(dict[str, Collection]):
+    """Collections by name, made once: building one costs 20 µs with PyMongo and 60 µs with Motor."""
+
+    def __init__(self, handle: AsyncDatabase[Document]) -> None:
+        super().__init__()
+        self._handle = handle
+
+    def __missing__(self, name: str) -> Collection:
+        collection = self._handle[name]
+        self[name] = collection
+        return collection
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An opened database. `search_milliseconds` bounds each search on the server.
+
+    `ensured` holds the names of collections whose indexes this process has made sure of.
+    """
+
+    name: str
+    driver: Driver
+    search_milliseconds: int
+    client: AsyncMongoClient[Document]
+    handle: AsyncDatabase[Document]
+    collections: dict[str, Collection]
+    ensured: set[str] = field(default_factory=set)
+    ensuring: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+def connect(
+    uri: str,
+    database_name: str,
+    driver: Driver = "pymongo",
+    *,
+    search_seconds: float = 10.0,
+    max_pool_size: int = 100,
+) -> Database:
+    """A handle to the database; connections open on first use, so that an absent server shows in `ping` and later.
+
+    What must hold for correctness (majority writes, retries, UTC) overrides the same options in the URI.
+    Raises ValueError for a URI that cannot be read, without repeating it: it may hold a password.
+    """
+    options: dict[str, Any] = {
+        "appname": "fhir-server",
+        "maxPoolSize": max_pool_size,
+        "serverSelectionTimeoutMS": _SERVER_SELECTION_MS,
+        "connectTimeoutMS": _SERVER_SELECTION_MS,
+        # No socketTimeoutMS: on Python 3.11 it costs a task, 25 of 240 µs, in each call. A server that hangs is noticed
+        # by the driver's monitor, which ends the calls that wait for it.
+        "heartbeatFrequencyMS": _HEARTBEAT_MS,
+        "waitQueueTimeoutMS": _WAIT_FOR_CONNECTION_MS,
+        "retryWrites": True,
+        "retryReads": True,
+    }
+    try:
+        client = _client(driver, uri, options)
+    except (InvalidURI, ConfigurationError) as error:
+        raise ValueError("the MongoDB URI cannot be read: it has the form mongodb://host:port/") from error
+    handle = client.get_database(
+        database_name,
+        codec_options=_OPTIONS,
+        read_preference=ReadPreference.PRIMARY,
+        write_concern=_MAJORITY,
+        read_concern=ReadConcern("majority"),
+    )
+    return Database(database_name, driver, int(search_seconds * 1000), client, handle, _Collections(handle))
+
+
+def _client(driver: Driver, uri: str, options: dict[str, Any]) -> AsyncMongoClient[Document]:
+    if driver == "pymongo":
+        return AsyncMongoClient(uri, **options)
+    # Imported late: PyMongo's own client is the default, and Motor brings a thread pool.
+    from motor.motor_asyncio import AsyncIOMotorClient
+
+    client: Any = AsyncIOMotorClient(uri, **options)
+    return client  # type: ignore[no-any-return]
+
+
+async def close(database: Database) -> None:
+    """Close every connection; the handle cannot be used afterwards."""
+    if database.driver == "pymongo":
+        await database.client.close()
+    else:
+        closing: Any = database.client
+        closing.close()
+
+
+async def ping(database: Database) -> None:
+    """One round trip to the primary. Raises FhirError 503 where there is none."""
+    await command(database, "ping")
+
+
+async def command(database: Database, name: str, admin: bool = False) -> Mapping[str, Any]:
+    """The answer to a database command that takes no argument."""
+    handle = database.client["admin"] if admin else database.handle
+    try:
+        return await handle.command(SON([(name, 1)]))
+    except DriverError as error:
+        raise refusal(error) from error
+
+
+@asynccontextmanager
+async def session(database: Database) -> AsyncIterator[Session]:
+    """A session for one transaction; an open transaction is aborted when the block ends."""
+    started: Any = database.client.start_session()
+    if database.driver == "motor":
+        started = await started
+    try:
+        yield started
+    finally:
+        await started.end_session()
+
+
+async def begin(database: Database, session: Session) -> None:
+    """Start a transaction that reads one snapshot and is acknowledged by the majority."""
+    starting: Any = session.start_transaction(read_concern=ReadConcern("snapshot"), write_concern=_MAJORITY)
+    if database.driver == "pymongo":
+        await starting
+
+
+async def aggregate(database: Database, collection: str, pipeline: Sequence[Mapping[str, Any]]) -> list[Document]:
+    """All documents an aggregation gives, within `search_milliseconds`."""
+    cursor: Any = database.collections[collection].aggregate(pipeline, maxTimeMS=database.search_milliseconds)
+    if database.driver == "pymongo":
+        cursor = await cursor
+    found: list[Document] = await cursor.to_list(None)
+    return found
+
+
+async def index_specifications(database: Database, collection: str) -> dict[str, Document]:
+    """The indexes a collection has, by name; none where there is no such collection."""
+    cursor: Any = database.collections[collection].list_indexes()
+    if database.driver == "pymongo":
+        cursor = await cursor
+    return {found["name"]: dict(found) for found in await cursor.to_list(None)}
+
+
+def row_bytes(row: Document) -> int:
+    """The size of a document as BSON."""
+    return len(bson.encode(row))
+
+
+def is_transient(error: DriverError) -> bool:
+    """Whether the whole transaction may be run again: nothing of it was kept.
+
+    https://www.mongodb.com/docs/manual/core/transactions-in-applications/#transienttransactionerror
+    """
+    return error.has_error_label("TransientTransactionError") and not isinstance(error, ServerSelectionTimeoutError)
+
+
+def is_commit_unknown(error: DriverError) -> bool:
+    """Whether the commit may or may not have been kept, so that the commit alone is to be sent again."""
+    return error.has_error_label("UnknownTransactionCommitResult")
+
+
+def is_duplicate(error: DriverError) -> bool:
+    """Whether a document with the same `_id` came in between."""
+    if not isinstance(error, OperationFailure):
+        return False
+    if error.code == _DUPLICATE_KEY_CODE:
+        return True
+    writes = (error.details or {}).get("writeErrors") or ()
+    return any(write.get("code") == _DUPLICATE_KEY_CODE for write in writes)
+
+
+def refusal(error: DriverError) -> FhirError:
+    """What a client is told of a driver's error: never the driver's own words, which name hosts and queries."""
+    code = error.code if isinstance(error, OperationFailure) else None
+    if isinstance(error, ExecutionTimeout) or code in _TIMEOUT_CODES:
+        return outcome.TIMED_OUT("The database did not finish in the time allowed. Narrow the request or try again.")
+    if isinstance(error, WTimeoutError):
+        return outcome.UNAVAILABLE(
+            "The database did not confirm the write in time; it may or may not be kept. Read before trying again."
+        )
+    if isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES:
+        return outcome.UNAVAILABLE("The database cannot be reached at the moment. Try again shortly.")
+    if isinstance(error, DocumentTooLarge) or code in _TOO_LARGE_CODES:
+        return outcome.TOO_LARGE(
+            f"The resource and its search values are larger than the {MAX_ROW_BYTES} bytes the database can keep."
+        )
+    if code in _SORT_MEMORY_CODES:
+        return outcome.TOO_COSTLY("The search needs too much memory to be sorted. Narrow it.")
+    if code in _WRITE_CONFLICT_CODES or error.has_error_label("TransientTransactionError") or is_duplicate(error):
+        return outcome.WRITE_CONFLICT("Other writes to the same resources kept winning. Try again.")
+    return outcome.INTERNAL("The database refused a command of the server.")

@@ -1,0 +1,142 @@
+"""The stored form of a resource: what a current row and a history row hold, and how a read row looks to callers.
+
+The fields are described in docs/storage.md.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from fhir_server.core import codec, outcome
+from fhir_server.core.resource import Resource
+from fhir_server.core.write_plan import IndexValues, Method, Put
+from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
+
+INDEX_VERSION = 1
+"""Counts the ways of making search values from a resource; a row's `px` says by which one it was indexed."""
+
+HISTORY_SUFFIX = "_history"
+
+READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1}
+"""Projection of a read: the search values stay in the database."""
+
+KEPT_FIELDS = {**READ_FIELDS, "owners": 1, "source": 1, "labels": 1}
+"""Projection of what a row takes with it into history."""
+
+# Search values are rarely a megabyte; where they are, the driver refuses the row before sending it.
+_MEASURED_FROM_BYTES = MAX_ROW_BYTES - 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One version of one resource as stored. `body` is None on a tombstone (`deleted`)."""
+
+    type: str
+    id: str
+    version: int
+    updated: datetime
+    body: bytes | None
+    method: Method
+    deleted: bool
+
+
+def history_collection(type: str) -> str:
+    """The name of the collection that keeps a type's replaced versions."""
+    return type + HISTORY_SUFFIX
+
+
+def history_id(logical_id: str, version: int) -> str:
+    """The `_id` of a history row; no logical id contains a `|`."""
+    return f"{logical_id}|{version}"
+
+
+def read_row(type: str, row: Document) -> Row:
+    """A row of either collection, read with READ_FIELDS (and `rid` from history), as callers see it."""
+    return Row(
+        type,
+        row.get("rid") or row["_id"],
+        row["version"],
+        row["updated"],
+        row.get("body"),
+        row["method"],
+        "deleted" in row,
+    )
+
+
+def current_row(put: Put, version: int, updated: datetime, body: bytes) -> Document:
+    """The row of a live resource. Raises FhirError 413 where body and search values exceed MAX_ROW_BYTES."""
+    row: Document = {"_id": put.id, "version": version, "updated": updated, "body": body, "method": put.method}
+    row |= _index_fields(put.index)
+    if len(body) > _MEASURED_FROM_BYTES and (size := row_bytes(row)) > MAX_ROW_BYTES:
+        raise outcome.TOO_LARGE(
+            f"{put.type}/{put.id} would take {size} bytes with its search values; the limit is {MAX_ROW_BYTES} bytes."
+        )
+    return row
+
+
+def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
+    """The row a delete leaves: it belongs to whom the deleted version belonged, and no search finds it."""
+    return {
+        "_id": displaced["_id"],
+        "version": version,
+        "updated": updated,
+        "method": "DELETE",
+        "deleted": True,
+        "owners": displaced["owners"],
+        "source": displaced["source"],
+        "labels": displaced["labels"],
+        "px": INDEX_VERSION,
+    }
+
+
+def history_row(displaced: Document) -> Document:
+    """What is kept of a current row (read with KEPT_FIELDS) when the next version takes its place."""
+    row: Document = {"_id": history_id(displaced["_id"], displaced["version"]), "rid": displaced["_id"]}
+    for name in KEPT_FIELDS:
+        if name in displaced:
+            row[name] = displaced[name]
+    return row
+
+
+def _index_fields(index: IndexValues) -> dict[str, Any]:
+    return {
+        "owners": index.owners,
+        "source": index.source,
+        "labels": index.labels,
+        "px": INDEX_VERSION,
+        "pt": index.owned_tokens,
+        "t": index.tokens,
+        "s": index.strings,
+        "d": [{"p": dated.parameter, "lo": dated.lo, "hi": dated.hi} for dated in index.dates],
+        "k": index.sort_keys,
+    }
+
+
+def same_content(body: bytes, resource: Resource) -> bool:
+    """Whether a stored body says the same as a resource, whatever their ids, version ids and instants.
+
+    Decimals are the same only digit by digit; the order of an object's members means nothing.
+    """
+    return _same(_content(codec.decode(body)), _content(resource))
+
+
+_STAMPED_META = frozenset({"versionId", "_versionId", "lastUpdated", "_lastUpdated"})
+
+
+def _content(resource: Resource) -> Resource:
+    content = {name: value for name, value in resource.items() if name not in ("id", "meta")}
+    meta = resource.get("meta")
+    kept = {name: value for name, value in meta.items() if name not in _STAMPED_META} if isinstance(meta, dict) else {}
+    return content | {"meta": kept} if kept else content
+
+
+def _same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, Decimal) and isinstance(other, Decimal):
+        return str(one) == str(other)
+    # 1, 1.0 and true are equal to Python.
+    return type(one) is type(other) and bool(one == other)

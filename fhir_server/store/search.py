@@ -1,0 +1,114 @@
+"""Runs a planned search over the current rows of one type.
+
+https://hl7.org/fhir/R4/search.html
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fhir_server.search.query import Query
+from fhir_server.store.mongo import MAX_KEY, Database, Document, DriverError, Session, aggregate, refusal
+from fhir_server.store.rows import READ_FIELDS, Row, read_row
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRow:
+    """A row found, with its value of each field of the query's `sort` but the last, `_id`; None where absent."""
+
+    row: Row
+    keys: tuple[Any, ...]
+
+
+async def find(database: Database, query: Query) -> list[SearchRow]:
+    """The live rows that match, in the query's order, at most its limit.
+
+    Raises FhirError 503 where the search takes longer than the database handle allows.
+    """
+    # Descending, MongoDB puts absent fields last by itself, and an index can give that order.
+    absent = tuple(field for field, direction in query.sort if direction > 0 and field in query.missing_last)
+    try:
+        found = await (_find_sorted_by_absent(database, query, absent) if absent else _find(database, query))
+    except DriverError as error:
+        raise refusal(error) from error
+    paths = tuple(tuple(field.split(".")) for field, _ in query.sort[:-1])
+    return [SearchRow(read_row(query.type, row), tuple(_value(row, path) for path in paths)) for row in found]
+
+
+async def count(database: Database, type: str, filter: Mapping[str, Any]) -> int:
+    """How many live rows match."""
+    try:
+        return await database.collections[type].count_documents(live(filter), maxTimeMS=database.search_milliseconds)
+    except DriverError as error:
+        raise refusal(error) from error
+
+
+async def matching_ids(
+    database: Database, type: str, filter: Mapping[str, Any], limit: int, session: Session | None = None
+) -> tuple[str, ...]:
+    """The ids of live rows that match, at most `limit`, in no stated order.
+
+    Inside a transaction (`session`) the driver's own errors pass, because its labels decide about a retry.
+    """
+    collection = database.collections[type]
+    cursor = collection.find(
+        live(filter), {"_id": 1}, limit=limit, max_time_ms=database.search_milliseconds, session=session
+    )
+    try:
+        return tuple(row["_id"] for row in await cursor.to_list(None))
+    except DriverError as error:
+        if session is not None:
+            raise
+        raise refusal(error) from error
+
+
+def live(filter: Mapping[str, Any]) -> dict[str, Any]:
+    """The filter without tombstones.
+
+    Tombstones have no `pt` and no `t`, so a filter that asks for a value there needs no more; this lets a count run
+    in the index alone.
+    """
+    if "deleted" in filter or any(_asks_for_a_value(filter.get(name)) for name in ("pt", "t", "s")):
+        return dict(filter)
+    return {**filter, "deleted": None}
+
+
+def _asks_for_a_value(condition: Any) -> bool:
+    if isinstance(condition, Mapping):
+        return any(operator in condition for operator in ("$eq", "$in", "$all", "$regex", "$elemMatch"))
+    return isinstance(condition, str)
+
+
+async def _find(database: Database, query: Query) -> list[Document]:
+    cursor = database.collections[query.type].find(
+        live(query.filter),
+        READ_FIELDS | {field: 1 for field, _ in query.sort},
+        sort=query.sort,
+        limit=query.limit,
+        # One batch for the page: past 101 rows the default would make a second round trip.
+        batch_size=query.limit,
+        max_time_ms=database.search_milliseconds,
+        hint=query.hint,
+    )
+    return await cursor.to_list(None)
+
+
+async def _find_sorted_by_absent(database: Database, query: Query, absent: tuple[str, ...]) -> list[Document]:
+    stand_ins = {field: f"sort_{position}" for position, field in enumerate(absent)}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": live(query.filter)},
+        {"$set": {name: {"$ifNull": ["$" + field, MAX_KEY]} for field, name in stand_ins.items()}},
+        {"$sort": {stand_ins.get(field, field): direction for field, direction in query.sort}},
+        {"$limit": query.limit},
+        {"$project": READ_FIELDS | {field: 1 for field, _ in query.sort}},
+    ]
+    return await aggregate(database, query.type, pipeline)
+
+
+def _value(row: Document, path: tuple[str, ...]) -> Any:
+    value: Any = row
+    for name in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value

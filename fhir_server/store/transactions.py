@@ -1,0 +1,218 @@
+"""Runs a WritePlan: one insert where that is all, otherwise one MongoDB transaction, run again while others win.
+
+https://www.mongodb.com/docs/manual/core/transactions/, https://hl7.org/fhir/R4/http.html#transaction
+"""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from fhir_server.core import outcome
+from fhir_server.core.instant import now
+from fhir_server.core.outcome import FhirError
+from fhir_server.core.resource import stamped
+from fhir_server.core.write_plan import Delete, Expect, Matched, Put, WritePlan, Written
+from fhir_server.core.write_plan import Document as Planned
+from fhir_server.store import claims, indexes
+from fhir_server.store.mongo import (
+    Database,
+    Document,
+    DriverError,
+    ReplaceOne,
+    Session,
+    begin,
+    is_commit_unknown,
+    is_duplicate,
+    is_transient,
+    refusal,
+    session,
+)
+from fhir_server.store.rows import (
+    KEPT_FIELDS,
+    current_row,
+    history_collection,
+    history_row,
+    same_content,
+    tombstone,
+)
+from fhir_server.store.search import matching_ids
+
+_RETRY_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.004
+_LONGEST_PAUSE_SECONDS = 0.1
+
+
+async def run(database: Database, plan: WritePlan) -> tuple[Written, ...]:
+    """Store a plan whole or not at all; what became of each document, in the plan's order.
+
+    Raises FhirError 412 where a version that must be current is not, 409 where others kept winning for 10 seconds,
+    413 for a row past the database's limit, 503 where the database is away; Matched where an absence does not hold.
+    """
+    for document in plan.documents:
+        if isinstance(document, Put) and document.type not in database.ensured:
+            await indexes.ensure(database, document.type)
+    if plan.claims:
+        await indexes.ensure_claims(database)
+    only = plan.documents[0] if len(plan.documents) == 1 else None
+    if isinstance(only, Put) and only.expect is Expect.NOTHING and not (plan.claims or plan.absences):
+        return (await _insert(database, only),)
+    if not plan.documents:
+        return ()
+    return await _run_in_transaction(database, plan)
+
+
+async def _insert(database: Database, put: Put) -> Written:
+    moment = now()
+    body = stamped(put.resource, put.id, 1, moment)
+    try:
+        await database.collections[put.type].insert_one(current_row(put, 1, moment, body))
+    except DriverError as error:
+        raise refusal(error) from error
+    return Written(put.type, put.id, 1, moment, body, created=True, changed=True)
+
+
+async def _run_in_transaction(database: Database, plan: WritePlan) -> tuple[Written, ...]:
+    deadline = time.monotonic() + _RETRY_SECONDS
+    longest_pause = _FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            async with session(database) as running:
+                await begin(database, running)
+                written = await _write(database, running, plan)
+                await _commit(running, deadline)
+                return written
+        except DriverError as error:
+            # A duplicate key is another writer's row that came after this transaction's snapshot.
+            if not (is_transient(error) or is_duplicate(error)) or time.monotonic() > deadline:
+                raise refusal(error) from error
+        await asyncio.sleep(random.uniform(0, longest_pause))
+        longest_pause = min(longest_pause * 2, _LONGEST_PAUSE_SECONDS)
+
+
+async def _commit(running: Session, deadline: float) -> None:
+    while True:
+        try:
+            await running.commit_transaction()
+            return
+        except DriverError as error:
+            if not is_commit_unknown(error) or time.monotonic() > deadline:
+                raise
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What one type's collections are to receive: new rows, and rows that displace others."""
+
+    inserted: list[Document] = field(default_factory=list)
+    displacing: list[Document] = field(default_factory=list)
+    displaced: list[Document] = field(default_factory=list)
+
+    def displace(self, current: Document, row: Document) -> None:
+        """`row` takes the place of `current`, which goes into history."""
+        self.displaced.append(current)
+        self.displacing.append(row)
+
+
+async def _write(database: Database, running: Session, plan: WritePlan) -> tuple[Written, ...]:
+    if plan.claims:
+        await claims.take(database, running, plan.claims)
+    for absence in plan.absences:
+        if matches := await matching_ids(database, absence.type, absence.filter, 2, running):
+            raise Matched(absence.type, matches)
+    by_type: dict[str, list[Planned]] = {}
+    for document in plan.documents:
+        by_type.setdefault(document.type, []).append(document)
+    written: dict[tuple[str, str], Written] = {}
+    moment = now()
+    for type, documents in by_type.items():
+        current = await _current(database, running, type, documents)
+        rows = _Rows()
+        for document in documents:
+            written[type, document.id] = _place(document, current.get(document.id), moment, rows)
+        await _store(database, running, type, rows)
+    return tuple(written[document.type, document.id] for document in plan.documents)
+
+
+async def _current(database: Database, running: Session, type: str, documents: list[Planned]) -> dict[str, Document]:
+    ids = [document.id for document in documents if isinstance(document, Delete) or document.expect is Expect.ANYTHING]
+    if not ids:
+        return {}
+    collection = database.collections[type]
+    if len(ids) == 1:
+        found = await collection.find_one({"_id": ids[0]}, KEPT_FIELDS, session=running)
+        return {} if found is None else {ids[0]: found}
+    rows = await collection.find({"_id": {"$in": ids}}, KEPT_FIELDS, session=running).to_list(None)
+    return {row["_id"]: row for row in rows}
+
+
+def _place(document: Planned, current: Document | None, moment: datetime, rows: _Rows) -> Written:
+    """Decide what becomes of one document over what is there now, and add its row to `rows`."""
+    if document.if_version is not None and (current is None or current["version"] != document.if_version):
+        raise _version_conflict(document, document.if_version, current)
+    if isinstance(document, Delete):
+        return _place_tombstone(document, current, moment, rows)
+    is_live = current is not None and "deleted" not in current
+    if current is not None and is_live and document.unless_equal and same_content(current["body"], document.resource):
+        return Written(document.type, document.id, *_stamp(current), current["body"], created=False, changed=False)
+    version, updated = _next_stamp(current, moment)
+    body = stamped(document.resource, document.id, version, updated)
+    row = current_row(document, version, updated, body)
+    if current is None:
+        rows.inserted.append(row)
+    else:
+        rows.displace(current, row)
+    return Written(document.type, document.id, version, updated, body, created=not is_live, changed=True)
+
+
+def _place_tombstone(delete: Delete, current: Document | None, moment: datetime, rows: _Rows) -> Written:
+    if current is None:
+        return Written(delete.type, delete.id, 0, moment, None, created=False, changed=False)
+    if "deleted" in current:
+        return Written(delete.type, delete.id, *_stamp(current), None, created=False, changed=False)
+    version, updated = _next_stamp(current, moment)
+    rows.displace(current, tombstone(current, version, updated))
+    return Written(delete.type, delete.id, version, updated, None, created=False, changed=True)
+
+
+def _stamp(current: Document) -> tuple[int, datetime]:
+    return current["version"], current["updated"]
+
+
+def _next_stamp(current: Document | None, moment: datetime) -> tuple[int, datetime]:
+    if current is None:
+        return 1, moment
+    # Clocks of two workers differ: one id's instants never run backwards.
+    return current["version"] + 1, max(moment, current["updated"])
+
+
+def _version_conflict(document: Planned, wanted: int, current: Document | None) -> FhirError:
+    place = f"{document.type}/{document.id}"
+    if current is None:
+        return outcome.VERSION_CONFLICT(f"{place} does not exist, so version {wanted} cannot be replaced.")
+    return outcome.VERSION_CONFLICT(f"{place} is at version {current['version']}, not {wanted}. Read it again.")
+
+
+async def _store(database: Database, running: Session, type: str, rows: _Rows) -> None:
+    collection = database.collections[type]
+    if rows.inserted:
+        await collection.insert_many(rows.inserted, ordered=False, session=running)
+    if not rows.displacing:
+        return
+    if len(rows.displacing) == 1:
+        replacement, displaced = rows.displacing[0], rows.displaced[0]
+        await collection.replace_one(_guard(displaced), replacement, session=running)
+    else:
+        pairs = zip(rows.displaced, rows.displacing, strict=True)
+        await collection.bulk_write(
+            [ReplaceOne(_guard(displaced), replacement) for displaced, replacement in pairs],
+            ordered=False,
+            session=running,
+        )
+    past = database.collections[history_collection(type)]
+    await past.insert_many([history_row(displaced) for displaced in rows.displaced], ordered=False, session=running)
+
+
+def _guard(displaced: Document) -> Document:
+    return {"_id": displaced["_id"], "version": displaced["version"]}

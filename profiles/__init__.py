@@ -1,0 +1,1 @@
+"""Tables compiled from published FHIR definitions: data read by `fhir_server.definitions`."""

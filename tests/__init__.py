@@ -1,0 +1,1 @@
+"""The tests: sentences about what the server does, against a real MongoDB."""

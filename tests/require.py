@@ -1,0 +1,58 @@
+"""What a test needs beyond pip: tools of the machine, packages of npm, folders of data.
+
+Where one is missing the test skips and says why; with FHIR_TEST_REQUIRE=all it fails instead.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+"""The checkout."""
+
+TOOLS = {
+    "wrk": "the load generator; on Debian: apt-get install wrk",
+    "nginx": "the reverse proxy; on Debian: apt-get install nginx-light",
+    "chromium": "the browser; on Debian: apt-get install chromium",
+    "node": "Node.js; on Debian: apt-get install nodejs npm",
+    "openssl": "on Debian: apt-get install openssl",
+}
+DATA = {
+    "synthea": "24 patients' R4 transaction Bundles made by Synthea, *.json.gz",
+    "packages": "FHIR packages (*.tgz), US Core 7.0.0 among them",
+}
+
+
+def require(tool: str) -> str:
+    """The path of a tool of the machine, one of TOOLS."""
+    what = TOOLS[tool]
+    # Debian keeps servers such as nginx where an ordinary user's PATH does not look.
+    found = shutil.which(tool, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin")
+    return found or _absent(f"{tool} is not installed ({what})")
+
+
+def require_npm(package: str, folder: str = "clients") -> Path:
+    """The folder of an installed npm package, from tests/<folder>/node_modules."""
+    require("node")
+    found = ROOT / "tests" / folder / "node_modules" / package
+    if not found.is_dir():
+        _absent(f"npm package {package} is not installed (npm ci --prefix tests/{folder})")
+    return found
+
+
+def require_data(folder: str) -> Path:
+    """A folder of test data, one of DATA: under FHIR_TEST_DATA, else under shared/data beside the checkout."""
+    what = DATA[folder]
+    root = Path(os.environ.get("FHIR_TEST_DATA") or ROOT.parent / "shared" / "data")
+    found = root / folder
+    if not found.is_dir():
+        _absent(f"no folder '{folder}' under FHIR_TEST_DATA ({what})")
+    return found
+
+
+def _absent(reason: str) -> str:
+    if os.environ.get("FHIR_TEST_REQUIRE") == "all":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
