@@ -50,8 +50,9 @@ OPENING = """\
 
 <!-- Made by `make bench`. -->
 
-Measured on {date} with {machine}, {system}, Python {python}, MongoDB {mongodb} (embedded, one node). Client,
-server and database share the machine.
+- date: {date}
+- machine: {machine}; {system}; client, server and database share it
+- Python {python}, MongoDB {mongodb} (embedded, one node)
 """
 
 METHOD = """\
@@ -64,7 +65,7 @@ the rest costs.
 
 Both run one worker under uvicorn (uvloop, httptools, no access log) against the same MongoDB with the same {resources}
 resources: patients, encounters and vital signs, 100 for each patient. wrk keeps {connections} connections busy from the
-same machine. The programs alternate: {rounds} rounds of {seconds} s for each row, after a warm-up of {warm} s.
+same machine. The programs alternate: {seconds} s each, {rounds} times for each row, after a warm-up of {warm} s.
 
 Figures are medians of the rounds; the ratio is the median of the ratios of neighbouring runs. Latencies are those at
 full load. Errors are answers of 400 and above, and broken connections.

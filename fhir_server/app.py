@@ -69,7 +69,7 @@ async def compose(settings: Settings, database: mongo.Database) -> Server:
     return Server(
         database=database,
         cursor_key=await keys.server_key(database, "cursor"),
-        cursor_seconds=settings.cursor_hours * 3600,
+        cursor_seconds=int(settings.cursor_hours * 3600),
         base_url=settings.base_url,
         custodian=settings.custodian,
         second_check=settings.second_check == "core",

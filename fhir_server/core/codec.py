@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/json.html, https://hl7.org/fhir/R4/datatypes.html#decima
 """
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 import msgspec
@@ -72,8 +72,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decimal(literal: str) -> Decimal:
-    value = Decimal(literal)
-    return value if str(value) == literal else DecimalLiteral(literal)
+    try:
+        value = Decimal(literal)
+        return value if str(value) == literal else DecimalLiteral(literal)
+    except InvalidOperation:
+        raise outcome.malformed_json("a number has an exponent past all use", 1, 1) from None
 
 
 def _integer(literal: str) -> int | Decimal:

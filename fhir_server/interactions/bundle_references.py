@@ -39,11 +39,16 @@ def conditional_reference(text: str) -> tuple[str, str] | None:
 
 
 def linked(resource: Resource, links: Mapping[str, str], full_url: str | None) -> Resource:
-    """A copy of the resource in which each link that `links` knows is replaced by its target (`Patient/p1`).
+    """The resource with each link that `links` knows replaced by its target (`Patient/p1`); a copy, unless no link is known.
 
     A relative reference is looked up under the base of the entry's own fullUrl as well.
     Raises FhirError 400 for a `urn:` reference that no entry has as its fullUrl.
     """
+    if not links:
+        for text in references(resource):
+            if text.startswith(_URN):
+                raise _unresolved(text)
+        return resource
     own = parse_reference(full_url) if full_url else None
     base = own.base if own else None
 
@@ -54,9 +59,7 @@ def linked(resource: Resource, links: Mapping[str, str], full_url: str | None) -
             known = links.get(f"{base}/{plain}")
         if known is None:
             if plain.startswith(_URN):
-                raise outcome.UNRESOLVED_REFERENCE(
-                    f"No entry of the Bundle has the fullUrl '{plain[:80]}' that is referred to."
-                )
+                raise _unresolved(plain)
             return text
         return f"{known}#{fragment}" if fragment else known
 
@@ -79,3 +82,9 @@ def linked(resource: Resource, links: Mapping[str, str], full_url: str | None) -
 
     copied: Resource = copy(resource, "")
     return copied
+
+
+def _unresolved(reference: str) -> outcome.FhirError:
+    return outcome.UNRESOLVED_REFERENCE(
+        f"No entry of the Bundle has the fullUrl '{reference[:80]}' that is referred to."
+    )

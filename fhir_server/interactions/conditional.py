@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#con
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -17,6 +18,10 @@ from fhir_server.store import search
 
 MATCH_ATTEMPTS = 8
 """How often a condition is matched anew after another writer changed the answer in between."""
+
+
+_NO_CEILING = datetime(9999, 12, 31, tzinfo=UTC)
+"""A condition asks what matches when the plan runs, which is later than when it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,7 @@ class Condition:
             raise outcome.PRECONDITION_FAILED(
                 f"{where} names no search parameter, so it would match every {type}.", where
             )
-        moment = now()
-        return cls(type, urlencode(pairs), plan(request, moment, None, moment).filter)
+        return cls(type, urlencode(pairs), plan(request, _NO_CEILING, None, now()).filter)
 
     def absence(self) -> Absence:
         """The guard that nothing matches when the plan runs."""

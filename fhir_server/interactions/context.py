@@ -15,7 +15,7 @@ class Server:
 
     database: Database
     cursor_key: bytes
-    cursor_seconds: float
+    cursor_seconds: int
     base_url: str | None
     custodian: str | None
     second_check: bool

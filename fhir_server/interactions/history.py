@@ -115,6 +115,8 @@ def _after(state: PageState) -> stored.HistoryPosition | None:
     if state.after is None:
         return None
     updated, version, type = state.after.keys
+    # Only _answer seals such a state, so this holds; the cursor's binding keeps others out.
+    assert isinstance(updated, datetime) and isinstance(version, int) and isinstance(type, str)
     return stored.HistoryPosition(updated, type, state.after.id, version)
 
 

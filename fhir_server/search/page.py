@@ -7,6 +7,7 @@ import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -48,7 +49,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     pairs: tuple[tuple[str, str], ...]
     ceiling: datetime
     lenient: bool
-    keys: tuple[Key, ...] | None
+    keys: tuple[Any, ...] | None  # Keys: msgspec cannot tell a str from a datetime, msgpack itself can
     id: str | None
 
 
@@ -95,7 +96,8 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
 
 
 def _bound_to(type: str, caller: str) -> bytes:
-    return f"{type}\n{caller}".encode()
+    # With its length in front, no part of a caller's name can pass for a part of the type.
+    return f"{len(type)} {type} {caller}".encode()
 
 
 def _refusal() -> outcome.FhirError:

@@ -211,7 +211,7 @@ def _logical_id(text: str) -> LogicalId:
 
 
 def _is_text(text: str) -> bool:
-    """Whether BSON can hold it in a pattern too: half a surrogate pair and NUL it cannot; other controls mean nothing."""
+    """Whether BSON can hold it, in a pattern too: not half a surrogate pair, not NUL; other controls mean nothing."""
     if text.isascii() and text.isprintable():
         return True
     return not any((each < " " and each not in "\t\n\r") or "\ud800" <= each <= "\udfff" for each in text)

@@ -11,8 +11,9 @@ from typing import Any
 class Query:
     """What to read and in which order.
 
-    `filter` is a MongoDB filter; `sort` pairs fields with 1 or -1 and ends in `("_id", 1)`; `limit` counts rows.
+    `filter` is a MongoDB filter; `sort` pairs fields with 1 or -1 and ends in `_id`; `limit` counts rows.
     Fields in `missing_last` may be absent and have no sentinel: rows without them come last in either direction.
+    `hint` names the index to use.
     """
 
     type: str

@@ -20,7 +20,7 @@ from fhir_server.store.embedded_folder import MongodFolder, answers
 
 REPLICA_SET = "fhir"
 
-# An idle mongod answers within 1.2 s; replaying the journal of a large load after a crash takes far longer.
+# On data at rest mongod answers within 1.2 s; killed amid 200,000 inserts it replayed its journal for 33 s.
 START_SECONDS = 300.0
 _STOP_SECONDS = 60.0
 _POLL_SECONDS = 0.01

@@ -5,10 +5,7 @@ https://www.mongodb.com/docs/manual/indexes/
 
 from dataclasses import dataclass
 
-try:
-    from fhir_server.search.index import INDEXED_SORT
-except ImportError:
-    INDEXED_SORT = {}
+from fhir_server.search.index import INDEXED_SORT
 from fhir_server.store.mongo import Database, DriverError, IndexModel, index_specifications, refusal
 from fhir_server.store.rows import HISTORY_SUFFIX, history_collection
 
@@ -90,6 +87,8 @@ async def verify(database: Database) -> tuple[str, ...]:
     missing: list[str] = []
     try:
         for collection in sorted(await database.handle.list_collection_names()):
+            if not declared(collection):
+                continue
             existing = await index_specifications(database, collection)
             missing += [
                 f"{collection}.{index.name}"

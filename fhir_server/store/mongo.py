@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import bson
 from bson.codec_options import CodecOptions
@@ -108,7 +109,8 @@ class _Collections(dict[str, Collection]):
 class Database:
     """An opened database. `search_milliseconds` bounds each search on the server.
 
-    `ensured` holds the names of collections whose indexes this process has made sure of.
+    `ensured` holds the names of collections whose indexes this process has made sure of. `turns` has a lock for each
+    place on which writers of this process wait for one another.
     """
 
     name: str
@@ -119,6 +121,7 @@ class Database:
     collections: dict[str, Collection]
     ensured: set[str] = field(default_factory=set)
     ensuring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
 
 def connect(
@@ -257,16 +260,20 @@ def is_duplicate(error: DriverError) -> bool:
     return any(write.get("code") == _DUPLICATE_KEY_CODE for write in writes)
 
 
-def refusal(error: DriverError) -> FhirError:
-    """What a client is told of a driver's error: never the driver's own words, which name hosts and queries."""
+def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
+    """What a client is told of a driver's error: never the driver's own words, which name hosts and queries.
+
+    `may_be_kept` says that it met a write, so that a lost answer does not mean a lost write.
+    """
     code = error.code if isinstance(error, OperationFailure) else None
     if isinstance(error, ExecutionTimeout) or code in _TIMEOUT_CODES:
         return outcome.TIMED_OUT("The database did not finish in the time allowed. Narrow the request or try again.")
-    if isinstance(error, WTimeoutError):
+    is_away = isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES
+    if isinstance(error, WTimeoutError) or is_commit_unknown(error) or (is_away and may_be_kept):
         return outcome.UNAVAILABLE(
             "The database did not confirm the write in time; it may or may not be kept. Read before trying again."
         )
-    if isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES:
+    if is_away:
         return outcome.UNAVAILABLE("The database cannot be reached at the moment. Try again shortly.")
     if isinstance(error, DocumentTooLarge) or code in _TOO_LARGE_CODES:
         return outcome.TOO_LARGE(

@@ -14,7 +14,7 @@ from fhir_server.store.rows import READ_FIELDS, Row, read_row
 
 @dataclass(frozen=True, slots=True)
 class SearchRow:
-    """A row found, with its value of each field of the query's `sort` but the last, `_id`; None where absent."""
+    """A row found, with its value of each field of the query's `sort`, `_id` included; None where absent."""
 
     row: Row
     keys: tuple[Any, ...]
@@ -31,7 +31,7 @@ async def find(database: Database, query: Query) -> list[SearchRow]:
         found = await (_find_sorted_by_absent(database, query, absent) if absent else _find(database, query))
     except DriverError as error:
         raise refusal(error) from error
-    paths = tuple(tuple(field.split(".")) for field, _ in query.sort[:-1])
+    paths = tuple(tuple(field.split(".")) for field, _ in query.sort)
     return [SearchRow(read_row(query.type, row), tuple(_value(row, path) for path in paths)) for row in found]
 
 
@@ -111,4 +111,5 @@ def _value(row: Document, path: tuple[str, ...]) -> Any:
         if not isinstance(value, dict):
             return None
         value = value.get(name)
-    return value
+    # BSON's 64-bit integers come as a subclass of int that a page link cannot carry.
+    return int(value) if isinstance(value, int) else value

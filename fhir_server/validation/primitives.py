@@ -100,11 +100,18 @@ def _base64(value: Any) -> Fault | None:
     if type(value) is not str or not value:
         return not_text(value)
     # Decoding in C takes 3 ns a character, the pattern 9; it also lets white space stand between groups of four.
+    # Python 3.11 decodes "QUJD=" and "QUJD====" too, hence the two tests before it.
+    if len(value) % 4 == 0 and not value.endswith("===") and _decodes(value):
+        return None
+    return None if _BASE64.fullmatch(value) else _BAD_BASE64
+
+
+def _decodes(text: str) -> bool:
     try:
-        binascii.a2b_base64(value, strict_mode=True)
+        binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
-        return None if _BASE64.fullmatch(value) else _BAD_BASE64
-    return None
+        return False
+    return True
 
 
 def _xhtml(value: Any) -> Fault | None:

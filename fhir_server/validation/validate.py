@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/validation.html, https://hl7.org/fhir/R4/json.html
 
 Each type is compiled once, on first use, into a table from JSON name to the function that visits that property; a
-resource is then walked once. An Observation of 0.8 KB takes about 25 µs.
+resource is then walked once. An Observation of 0.8 KB takes 35 µs.
 """
 
 from typing import Any

@@ -33,7 +33,13 @@ def test_primitive_extensions_contained_resources_and_odd_characters_come_back(a
     sent = patient(
         birthDate="1970-01-01",
         _birthDate={"extension": [{"url": "urn:time", "valueDateTime": "1970-01-01T13:45:00Z"}]},
-        name=[{"given": ["Zoë", None, "李"], "_given": [None, {"id": "absent"}, None], "family": "O’Néill  \t\n𝒳"}],
+        name=[
+            {
+                "given": ["Zoë", None, "李"],
+                "_given": [None, {"extension": [{"url": "urn:absent", "valueCode": "unknown"}]}, None],
+                "family": "O’Néill  \t\n𝒳",
+            }
+        ],
         contained=[{"resourceType": "Organization", "id": "o1", "name": 'A "quoted" \\ name'}],
         managingOrganization={"reference": "#o1"},
         extension=[{"url": "urn:decimal", "valueDecimal": 1.10}],

@@ -80,4 +80,4 @@ def test_what_a_history_does_not_take_is_refused_by_name(api: httpx.Client) -> N
     assert numbers(api.get("Patient/_history?name=x")) == ["4001"]
     assert numbers(api.get("Patient/_history?_since=yesterday")) == ["4003"]
     assert numbers(api.get("Patient/_history?_count=-1")) == ["4003"]
-    assert numbers(api.get("Patient/_history?_page=forged")) == ["4005"]
+    assert numbers(api.get("Patient/_history?_cursor=forged")) == ["4005"]

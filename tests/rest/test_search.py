@@ -21,6 +21,7 @@ def all_found(api: httpx.Client, url: str) -> list[str]:
     next_url: str | None = url
     while next_url:
         bundle = api.get(next_url).json()
+        assert "link" in bundle, bundle
         ids += [entry["resource"]["id"] for entry in bundle.get("entry", [])]
         next_url = next((link["url"] for link in bundle["link"] if link["relation"] == "next"), None)
     return ids
@@ -111,12 +112,12 @@ def test_pages_together_are_the_set_in_order_without_showing_values(
             elements |= {"birthDate": f"19{70 + number % 5}-01-0{1 + number % 2}", "gender": "male"}
         ids.append(created(api, {"resourceType": "Patient", **elements})["id"])
     query = {"_tag": f"urn:run|{unique}", "_sort": order, "_count": "1000"}
-    whole = [entry["resource"]["id"] for entry in api.get("Patient", params=query).json()["entry"]]
+    whole = found(api, "Patient", **query)
     assert sorted(whole) == sorted(ids)
     query["_count"] = "3"
     first = api.post("Patient/_search", data=query) if form else api.get("Patient", params=query)
     link = next(link["url"] for link in first.json()["link"] if link["relation"] == "next")
-    assert set(urlsplit(link).query.split("=")[0].split("&")) == {"_page"}
+    assert set(urlsplit(link).query.split("=")[0].split("&")) == {"_cursor"}
     assert unique not in link
     paged = [entry["resource"]["id"] for entry in first.json()["entry"]] + all_found(api, link)
     assert paged == whole
@@ -182,15 +183,15 @@ def test_a_page_link_works_only_as_made(api: httpx.Client, unique: str) -> None:
         created(api, patient(meta={"tag": tag}))
     bundle = api.get(f"Patient?_tag={unique}&_count=1").json()
     link = next(link["url"] for link in bundle["link"] if link["relation"] == "next")
-    cursor = link.split("_page=")[1]
+    cursor = link.split("_cursor=")[1]
     assert api.get(link).status_code == 200
     flipped = cursor[:-2] + ("A" if cursor[-2] != "A" else "B") + cursor[-1]
     for url in (
-        f"Patient?_page={flipped}",
-        f"Observation?_page={cursor}",
-        "Patient?_page=",
-        "Patient?_page=%00",
-        f"Patient/_history?_page={cursor}",
+        f"Patient?_cursor={flipped}",
+        f"Observation?_cursor={cursor}",
+        "Patient?_cursor=",
+        "Patient?_cursor=%00",
+        f"Patient/_history?_cursor={cursor}",
     ):
         response = api.get(url)
         assert (response.status_code, numbers(response)) == (400, ["4005"]), url

@@ -1,0 +1,114 @@
+"""A MongoDB that is away, hangs or is killed: an answer soon, none of the driver's words, and work afterwards."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fhir_server.core.outcome import FhirError
+from fhir_server.core.write_plan import Written
+from fhir_server.store import mongo, resources
+from fhir_server.store.embedded import EmbeddedMongod, embedded_mongod
+from fhir_server.store.mongo import Database, Driver
+from tests.conftest import free_port
+from tests.store.plans import put, refused, warm, write
+
+
+@pytest.fixture
+def mongod(tmp_path: Path) -> Iterator[EmbeddedMongod]:
+    """A MongoDB of the test's own, to be hurt."""
+    with embedded_mongod(tmp_path) as started:
+        yield started
+
+
+async def test_an_unreachable_mongodb_is_a_503_within_seconds_that_names_no_host(driver: Driver) -> None:
+    port = free_port()
+    database = mongo.connect(f"mongodb://127.0.0.1:{port}/?replicaSet=rs0", "records", driver)
+    began = time.monotonic()
+    errors = await asyncio.gather(
+        refused(mongo.ping(database)),
+        refused(resources.read(database, "Patient", "a")),
+        refused(write(database, put("a"))),
+    )
+    await mongo.close(database)
+    assert time.monotonic() - began < 8
+    for error in errors:
+        assert (error.status, error.headers["Retry-After"]) == (503, "2")
+        assert str(port) not in error.issues[0].text and "127.0.0.1" not in error.issues[0].text
+
+
+async def test_a_uri_that_cannot_be_read_is_not_repeated(driver: Driver) -> None:
+    with pytest.raises(ValueError, match="mongodb://") as raised:
+        mongo.connect("mongodb://user:secret:x@/", "records", driver)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.slow
+async def test_a_mongodb_that_hangs_is_a_503_and_writes_go_on_when_it_wakes(
+    driver: Driver, mongod: EmbeddedMongod
+) -> None:
+    database = mongo.connect(mongod.uri, "records", driver)
+    await write(database, put("a"))
+    await warm([database], 3)
+    os.kill(mongod.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        errors = await asyncio.gather(
+            refused(resources.read(database, "Patient", "a")), refused(write(database, put("a")))
+        )
+        assert [error.status for error in errors] == [503, 503]
+        assert time.monotonic() - began < 30
+    finally:
+        os.kill(mongod.pid, signal.SIGCONT)
+    (written,) = await _when_back(database)
+    assert written.version in (2, 3)
+    await mongo.close(database)
+
+
+@pytest.mark.slow
+@pytest.mark.crash
+async def test_every_acknowledged_version_survives_a_killed_mongod(
+    driver: Driver, mongod: EmbeddedMongod, tmp_path: Path
+) -> None:
+    database = mongo.connect(mongod.uri, "records", driver)
+    acknowledged: dict[str, int] = {}
+    refusals: list[int] = []
+
+    async def keep_writing(id: str) -> None:
+        while not refusals:
+            try:
+                for written in await write(database, put(id), put(f"{id}-twin")):
+                    acknowledged[written.id] = written.version
+            except FhirError as error:
+                refusals.append(error.status)
+
+    writers = [asyncio.create_task(keep_writing(f"p{number}")) for number in range(5)]
+    await asyncio.sleep(1)
+    os.kill(mongod.pid, signal.SIGKILL)
+    began = time.monotonic()
+    await asyncio.gather(*writers)
+    assert time.monotonic() - began < 15
+    assert set(refusals) == {503}
+    await mongo.close(database)
+    with embedded_mongod(tmp_path) as again:
+        database = mongo.connect(again.uri, "records", driver)
+        rows = await resources.read_many(database, "Patient", acknowledged)
+        await mongo.close(database)
+    assert len(acknowledged) == 10
+    assert all(rows[id].version >= version for id, version in acknowledged.items())
+    assert all(rows[f"p{number}"].version == rows[f"p{number}-twin"].version for number in range(5))
+
+
+async def _when_back(database: Database) -> tuple[Written, ...]:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            return await write(database, put("a"))
+        except FhirError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)

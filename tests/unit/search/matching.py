@@ -1,0 +1,80 @@
+"""Whether a filter finds an index row, for the operators the search layer writes; a test compares it with MongoDB."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from fhir_server.core.resource import Resource
+from fhir_server.search.index import index_values
+from fhir_server.search.parse import parse
+from fhir_server.search.plan import plan
+
+BASE = "http://localhost:8080/fhir"
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def row(resource: Resource, logical_id: str = "r1", updated: datetime = NOON) -> dict[str, Any]:
+    """The fields of a current row a filter may ask for."""
+    values = index_values(resource, logical_id, (BASE,), None)
+    return {
+        "_id": logical_id,
+        "updated": updated,
+        "pt": list(values.owned_tokens),
+        "t": list(values.tokens),
+        "s": list(values.strings),
+        "d": [{"p": found.parameter, "lo": found.lo, "hi": found.hi} for found in values.dates],
+        "k": values.sort_keys,
+    }
+
+
+def finds(type: str, pairs: Sequence[tuple[str, str]], found: dict[str, Any]) -> bool:
+    """Whether the planned search would return a row."""
+    query = plan(parse(type, pairs, lenient=False, own_bases=(BASE,)), datetime(9000, 1, 1, tzinfo=UTC), None, NOON)
+    return takes(query.filter, found)
+
+
+def takes(filter: dict[str, Any], found: Any) -> bool:
+    """MongoDB's meaning of a filter."""
+    for field, condition in filter.items():
+        if field == "$and":
+            holds = all(takes(each, found) for each in condition)
+        elif field == "$or":
+            holds = any(takes(each, found) for each in condition)
+        else:
+            holds = _holds(_at(found, field.split(".")), condition)
+        if not holds:
+            return False
+    return True
+
+
+def _at(found: Any, path: list[str]) -> Any:
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def _holds(value: Any, condition: Any) -> bool:
+    if not isinstance(condition, dict):
+        return value == condition or (isinstance(value, list) and condition in value)
+    return all(_operator_holds(value, operator, operand) for operator, operand in condition.items())
+
+
+def _operator_holds(value: Any, operator: str, operand: Any) -> bool:
+    if operator == "$elemMatch":
+        return isinstance(value, list) and any(takes(operand, item) for item in value)
+    items = value if isinstance(value, list) else [value]
+    match operator:
+        case "$in":
+            return any(item in operand for item in items)
+        case "$regex":
+            return any(isinstance(item, str) and re.search(operand, item) for item in items)
+        case "$gte":
+            return any(item is not None and item >= operand for item in items)
+        case "$lte":
+            return any(item is not None and item <= operand for item in items)
+        case "$gt":
+            return any(item is not None and item > operand for item in items)
+        case "$lt":
+            return any(item is not None and item < operand for item in items)
+    raise AssertionError(f"{operator} is not known to this test")

@@ -1,0 +1,154 @@
+"""What one pass over a resource gives for its row."""
+
+import gzip
+from typing import Any
+
+import pytest
+
+from fhir_server.core.codec import decode
+from fhir_server.core.write_plan import IndexValues
+from fhir_server.definitions.capability import is_offered
+from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.registry import resource_types
+from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.search.index import INDEXED_SORT, index_values
+from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
+from tests.require import require_data
+
+BASE = "http://localhost:8080/fhir"
+
+
+def indexed(resource: dict[str, Any], logical_id: str = "r1", custodian: str | None = None) -> IndexValues:
+    return index_values(resource, logical_id, (BASE,), custodian)
+
+
+def test_an_observation_is_found_by_what_it_holds_and_by_its_patient_first() -> None:
+    values = indexed(
+        {
+            "resourceType": "Observation",
+            "status": "final",
+            "code": {"coding": [{"system": "http://loinc.org", "code": "8302-2"}, {"code": "X"}]},
+            "subject": {"reference": "Patient/p1"},
+            "effectiveDateTime": "2020-01-01",
+        }
+    )
+    assert values.owners == ("p1",)
+    code = ("code||http://loinc.org", "code|8302-2|", "code|8302-2|http://loinc.org", "code|x|", "code|x||")
+    assert set(values.tokens) == {
+        "status|final|",
+        *code,
+        *(f"combo-{token}" for token in code),
+        "patient|Patient/p1",
+        "subject|Patient/p1",
+    }
+    assert values.owned_tokens == ("p1|", *(f"p1|{token}" for token in values.tokens))
+    assert [(each.parameter, each.lo, each.hi) for each in values.dates] == [("date", 1577836800000, 1577923199999)]
+    assert values.sort_keys["date"] == {"a": 1577836800000, "d": 1577923199999}
+    assert values.sort_keys["code"] == {"a": "8302-2", "d": "x"}
+
+
+def test_nothing_is_written_twice() -> None:
+    coding = {"system": "s", "code": "c"}
+    values = indexed({"resourceType": "Observation", "code": {"coding": [coding, coding, {"code": "c"}]}})
+    for written in (values.tokens, values.owned_tokens, values.strings, values.dates):
+        assert len(set(written)) == len(written)
+
+
+def test_every_owner_is_written_once_for_each_token() -> None:
+    actors = [{"actor": {"reference": each}} for each in ("Patient/a", f"{BASE}/Patient/b", "Practitioner/c", "Patient/a")]
+    values = indexed({"resourceType": "Appointment", "status": "booked", "participant": actors})
+    assert values.owners == ("a", "b")
+    assert {"a|", "b|", "a|status|booked|", "b|status|booked|"} <= set(values.owned_tokens)
+    assert len(values.owned_tokens) == 2 * (1 + len(values.tokens))
+
+
+@pytest.mark.parametrize(
+    ("resource", "owners"),
+    [
+        ({"resourceType": "Patient"}, ("r1",)),
+        ({"resourceType": "Patient", "link": [{"other": {"reference": "Patient/p2"}}]}, ("r1",)),
+        ({"resourceType": "Observation", "subject": {"reference": "Group/g"}}, ()),
+        ({"resourceType": "Observation", "subject": {"reference": "http://other/fhir/Patient/p1"}}, ()),
+        ({"resourceType": "Observation", "performer": [{"reference": "Patient/p1"}]}, ()),
+        ({"resourceType": "Observation", "subject": {"reference": "Patient/p1/_history/4"}}, ("p1",)),
+        ({"resourceType": "Observation", "subject": {"display": "p1"}}, ()),
+        ({"resourceType": "Task", "for": {"reference": "Patient/p1"}, "focus": {"reference": "Patient/p2"}}, ("p1",)),
+        ({"resourceType": "Task", "focus": {"reference": "Patient/p2"}}, ("p2",)),
+        ({"resourceType": "Provenance", "target": [{"reference": "Patient/p1"}, {"reference": "Patient/p2"}]}, ("p1", "p2")),
+        ({"resourceType": "Organization", "name": "x"}, ()),
+        ({"resourceType": "Group", "member": [{"entity": {"reference": "Patient/p1"}}]}, ()),
+    ],
+)  # fmt: skip
+def test_owners_follow_the_owner_table(resource: dict[str, Any], owners: tuple[str, ...]) -> None:
+    assert indexed(resource).owners == owners
+
+
+def test_labels_are_the_security_labels_and_tags() -> None:
+    meta = {
+        "security": [{"system": "http://s", "code": "R"}, {"display": "no code"}],
+        "tag": [{"system": "http://t", "code": "a|b"}, {"code": "x"}],
+    }
+    values = indexed({"resourceType": "Patient", "meta": meta})
+    assert values.labels == ("r|http://s", "a\\|b|http://t", "x|")
+    assert {"_security|r|http://s", "_tag|x||"} <= set(values.tokens)
+
+
+def test_the_source_is_the_one_named_else_the_custodian() -> None:
+    assert indexed({"resourceType": "Patient", "meta": {"source": "urn:a"}}, custodian="urn:b").source == "urn:a"
+    assert indexed({"resourceType": "Patient"}, custodian="urn:b").source == "urn:b"
+    assert indexed({"resourceType": "Patient"}).source is None
+
+
+def test_sort_keys_are_the_lowest_and_the_highest_value() -> None:
+    names = [{"family": "Müller"}, {"family": "Adams"}]
+    period = {"start": "2020-01-01T00:00:00Z"}
+    assert indexed({"resourceType": "Patient", "name": names}).sort_keys["family"] == {"a": "adams", "d": "muller"}
+    assert indexed({"resourceType": "Encounter", "period": period}).sort_keys["date"] == {
+        "a": 1577836800000,
+        "d": FAR_FUTURE,
+    }
+
+
+@pytest.mark.parametrize("type", sorted(INDEXED_SORT))
+def test_the_indexed_sort_key_is_a_date_parameter_and_there_when_the_date_is_missing(type: str) -> None:
+    parameter = search_parameters(type)[INDEXED_SORT[type]]
+    assert parameter.type == "date"
+    assert owner_rule(type).kind != "shared"
+    assert indexed({"resourceType": type}).sort_keys[parameter.code] == {"a": FAR_FUTURE, "d": FAR_PAST}
+
+
+def test_no_field_name_of_sort_keys_needs_care_in_mongodb() -> None:
+    for type in resource_types():
+        for code, parameter in search_parameters(type).items():
+            if is_offered(parameter):
+                assert "." not in code
+                assert not code.startswith("$")
+
+
+def test_an_empty_resource_of_every_type_can_be_indexed() -> None:
+    for type in resource_types():
+        assert indexed({"resourceType": type}).owners in ((), ("r1",))
+
+
+def test_contained_resources_are_not_found() -> None:
+    contained = [{"resourceType": "Patient", "id": "c", "name": [{"family": "Hidden"}]}]
+    values = indexed({"resourceType": "Observation", "contained": contained, "subject": {"reference": "#c"}})
+    assert values.strings == ()
+    assert values.tokens == ()
+
+
+def test_real_records_are_found_by_the_values_they_hold() -> None:
+    seen: dict[str, int] = {}
+    for path in sorted(require_data("synthea").glob("*.json.gz"))[:4]:
+        for entry in decode(gzip.decompress(path.read_bytes()))["entry"]:
+            resource = entry["resource"]
+            values = indexed(resource)
+            seen[resource["resourceType"]] = seen.get(resource["resourceType"], 0) + 1
+            for coding in resource.get("code", {}).get("coding", ()):
+                assert f"code|{coding['code']}|{coding['system']}" in values.tokens
+            if "status" in resource and "status" in search_parameters(resource["resourceType"]):
+                assert f"status|{resource['status']}|" in values.tokens
+            if resource["resourceType"] == "Patient":
+                assert {f"family|{resource['name'][0]['family'].lower()}"} <= set(values.strings)
+                assert ("birthdate" in values.sort_keys) is ("birthDate" in resource)
+    assert len(seen) >= 10
