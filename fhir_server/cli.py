@@ -3,9 +3,9 @@
 import asyncio
 import os
 import resource
+import signal
 import socket
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,12 +16,12 @@ import uvicorn
 from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from uvicorn.supervisors import Multiprocess
 
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store.embedded import EmbeddedUnavailable, embedded_mongod
+from fhir_server.store.embedded_watch import kept_running
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -56,6 +56,8 @@ def serve(
         _say_settings(settings, uri)
         asyncio.run(_refuse_unusable(settings, uri))
         console.print(f"FHIR base: http://{settings.host}:{listening.getsockname()[1]}/fhir", highlight=False)
+        # A server that is told to end has done its work: exit code 0, after the embedded MongoDB has stopped.
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         _run_server(settings, listening)
 
 
@@ -138,7 +140,8 @@ def _mongodb(settings: Settings) -> Iterator[str]:
         yield settings.mongodb_uri.get_secret_value()
         return
     try:
-        with embedded_mongod(settings.data_dir, str(settings.mongod) if settings.mongod else None) as mongod:
+        binary = str(settings.mongod) if settings.mongod else None
+        with embedded_mongod(settings.data_dir, binary) as mongod, kept_running(mongod, binary):
             yield mongod.uri
     except EmbeddedUnavailable as error:
         _stop(str(error))
@@ -172,7 +175,6 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=20,
-        h11_max_incomplete_event_size=64 * 1024,
     )
     if settings.workers > 1:
         Multiprocess(config, sockets=[listening]).run()
@@ -186,14 +188,17 @@ def _load_into_database(found: list[Path], settings: Settings) -> bool:
 
 
 async def _load_with_uri(found: list[Path], settings: Settings, uri: str) -> bool:
-    from fhir_server.app import compose, open_database
+    from fhir_server.app import compose, open_database, settle_memory
     from fhir_server.loading.destinations import DatabaseDestination
+    from fhir_server.loading.progress import load_and_show
     from fhir_server.store import mongo
 
     await _refuse_unusable(settings, uri)
     database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
     try:
-        return await _load(found, DatabaseDestination(await compose(settings, database)))
+        settle_memory()
+        destination = DatabaseDestination(await compose(settings, database))
+        return bool((await load_and_show(found, destination, console, errors)).rejections)
     finally:
         await mongo.close(database)
 
@@ -202,56 +207,11 @@ async def _load_into_server(found: list[Path], url: str) -> bool:
     import httpx
 
     from fhir_server.loading.destinations import ServerDestination
+    from fhir_server.loading.progress import load_and_show
 
     async with httpx.AsyncClient(timeout=120) as client:
-        return await _load(found, ServerDestination(client, url.rstrip("/")))
-
-
-async def _load(found: list[Path], destination: Any) -> bool:
-    from fhir_server.loading.load import Tally, load_all, total_bytes
-    from fhir_server.loading.sources import units
-
-    tally = Tally()
-    started = time.monotonic()
-    columns = (
-        TextColumn("loading"),
-        BarColumn(),
-        DownloadColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=errors) as progress:
-        task = progress.add_task("", total=total_bytes(found))
-
-        def source() -> Iterator[Any]:
-            for path in found:
-                progress.update(task, description=escape(path.name))
-                yield from units(path, lambda count: progress.advance(task, count))
-
-        await load_all(source(), destination, tally)
-    _print_tally(tally, time.monotonic() - started)
-    return bool(tally.rejections)
-
-
-def _print_tally(tally: Any, seconds: float) -> None:
-    table = Table("type", box=None)
-    for heading in ("accepted", "rejected", "resources/s"):
-        table.add_column(heading, justify="right")
-    for type in sorted(tally.accepted.keys() | tally.rejected.keys()):
-        accepted = tally.accepted[type]
-        table.add_row(type, f"{accepted:,}", f"{tally.rejected[type]:,}", f"{accepted / seconds:,.0f}")
-    accepted = tally.accepted.total()
-    table.add_row("all", f"{accepted:,}", f"{tally.rejected.total():,}", f"{accepted / seconds:,.0f}", style="bold")
-    console.print(table)
-    for rejection in tally.rejections:
-        errors.print(
-            f"rejected {escape(rejection.where)} ({rejection.type}): {escape(rejection.reason)}",
-            highlight=False,
-            soft_wrap=True,
-        )
-    unnamed = tally.rejected.total() - len(tally.rejections)
-    if tally.rejections and unnamed > 0:
-        errors.print(f"{unnamed:,} more were rejected with these or are not listed.", highlight=False)
+        destination = ServerDestination(client, url.rstrip("/"))
+        return bool((await load_and_show(found, destination, console, errors)).rejections)
 
 
 def main() -> None:
@@ -260,6 +220,8 @@ def main() -> None:
     if soft < OPEN_FILES_WANTED and (hard == resource.RLIM_INFINITY or soft < hard):
         wanted = OPEN_FILES_WANTED if hard == resource.RLIM_INFINITY else min(OPEN_FILES_WANTED, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    # Unwinding instead of dying at once, so that a load too leaves no mongod behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         app()
     except KeyboardInterrupt:

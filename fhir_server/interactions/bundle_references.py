@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/http.html#trules, https://hl7.org/fhir/R4/bundle.html#re
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from fhir_server.core import outcome
@@ -38,14 +38,15 @@ def conditional_reference(text: str) -> tuple[str, str] | None:
     return (type, criteria) if mark and is_resource_type(type) else None
 
 
-def linked(resource: Resource, links: Mapping[str, str], full_url: str | None) -> Resource:
-    """The resource with each link that `links` knows replaced by its target (`Patient/p1`); a copy, unless no link is known.
+def linked(resource: Resource, links: Mapping[str, str], full_url: str | None, referred: Collection[str]) -> Resource:
+    """The resource with each known link replaced by its target (`Patient/p1`); a copy, unless no link is known.
 
-    A relative reference is looked up under the base of the entry's own fullUrl as well.
+    A relative reference is looked up under the base of the entry's own fullUrl as well. `referred` are the references
+    the resource holds.
     Raises FhirError 400 for a `urn:` reference that no entry has as its fullUrl.
     """
     if not links:
-        for text in references(resource):
+        for text in referred:
             if text.startswith(_URN):
                 raise _unresolved(text)
         return resource

@@ -154,8 +154,9 @@ def _refuse_duplicates(targets: list[Target]) -> None:
 
 
 async def _plan(context: RequestContext, targets: list[Target], admitted: Mapping[int, Resource]) -> WritePlan:
-    links = _links(context, targets)
-    links |= await _conditional_links(context, targets, admitted)
+    written = [target for target in targets if target.writes and target.entry.position in admitted]
+    referred = {each.entry.position: frozenset(references(admitted[each.entry.position])) for each in written}
+    links = _links(context, targets) | await _conditional_links(context, referred)
     gone = [target.id for target in targets if target.entry.method == "DELETE" and target.id is not None]
     documents: list[Document] = []
     held: list[Claim] = []
@@ -164,7 +165,7 @@ async def _plan(context: RequestContext, targets: list[Target], admitted: Mappin
         if not target.writes or target.id is None:
             continue
         try:
-            document = _document(context, target, target.id, admitted, links)
+            document = _document(context, target, target.id, admitted, links, referred)
         except FhirError as error:
             raise in_entry(error, target.entry.position) from None
         documents.append(document)
@@ -184,12 +185,13 @@ def _document(
     id: str,
     admitted: Mapping[int, Resource],
     links: Mapping[str, str],
+    referred: Mapping[int, frozenset[str]],
 ) -> Document:
     entry = target.entry
     if_version = admission.matched_version(entry.conditions.if_match)
     if entry.method == "DELETE":
         return Delete(entry.type, id, if_version)
-    resource = linked(admitted[entry.position], links, entry.full_url)
+    resource = linked(admitted[entry.position], links, entry.full_url, referred[entry.position])
     if entry.method == "POST":
         return admission.put(context, resource, id, "POST", Expect.NOTHING)
     if entry.id is not None and resource.get("id") != id:
@@ -211,22 +213,18 @@ def _links(context: RequestContext, targets: list[Target]) -> dict[str, str]:
     return links
 
 
-async def _conditional_links(
-    context: RequestContext, targets: list[Target], admitted: Mapping[int, Resource]
-) -> dict[str, str]:
+async def _conditional_links(context: RequestContext, referred: Mapping[int, frozenset[str]]) -> dict[str, str]:
     """Each conditional reference in the Bundle with the one resource that it matches."""
     links: dict[str, str] = {}
-    for target in targets:
-        if target.entry.position not in admitted or not target.writes:
-            continue
-        for text in references(admitted[target.entry.position]):
+    for position, texts in referred.items():
+        for text in texts:
             wanted = conditional_reference(text)
             if wanted is None or text in links:
                 continue
             try:
                 links[text] = await _one_target(context, *wanted)
             except FhirError as error:
-                raise in_entry(error, target.entry.position) from None
+                raise in_entry(error, position) from None
     return links
 
 

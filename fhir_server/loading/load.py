@@ -39,10 +39,17 @@ class Tally:
     accepted: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
+    named: int = 0
+
+    @property
+    def unlisted(self) -> int:
+        """Rejections that are counted but not kept. An entry of a refused transaction counts with its file's."""
+        return max(0, self.named - len(self.rejections))
 
     def reject(self, where: str, type: str, why: str) -> None:
         """Count one rejection; past MAX_REJECTIONS_KEPT only the number grows."""
         self.rejected[type] += 1
+        self.named += 1
         if len(self.rejections) < MAX_REJECTIONS_KEPT:
             self.rejections.append(Rejection(where, type, why))
 

@@ -3,6 +3,8 @@
 https://www.mongodb.com/docs/manual/indexes/
 """
 
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from fhir_server.search.index import INDEXED_SORT
@@ -59,18 +61,24 @@ def declared(collection: str) -> tuple[Index, ...]:
     return current_indexes(collection) if collection[:1].isupper() else ()
 
 
-async def ensure(database: Database, type: str) -> None:
-    """Make a type's two collections and their indexes, once per process, before anything is written to them.
+async def ensure(database: Database, types: Iterable[str]) -> None:
+    """Make the two collections of each type and their indexes, once per process, before anything is written to them.
 
     Creating an index that exists changes nothing, one that is being built is waited for: two workers may meet here.
     """
-    if type in database.ensured:
+    missing = [type for type in dict.fromkeys(types) if type not in database.ensured]
+    if not missing:
         return
     async with database.ensuring:
-        # History first: a row is visible only when both collections are whole.
-        await _create(database, history_collection(type))
-        await _create(database, type)
-        database.ensured.add(type)
+        # All at once: one after the other, 30 collections took 4 s, most of it waiting for the journal.
+        await asyncio.gather(*(_create_both(database, type) for type in missing if type not in database.ensured))
+
+
+async def _create_both(database: Database, type: str) -> None:
+    # History first: a row is visible only when both collections are whole.
+    await _create(database, history_collection(type))
+    await _create(database, type)
+    database.ensured.add(type)
 
 
 async def ensure_claims(database: Database) -> None:

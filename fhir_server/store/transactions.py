@@ -51,9 +51,7 @@ async def run(database: Database, plan: WritePlan) -> tuple[Written, ...]:
     Raises FhirError 412 where a version that must be current is not, 409 where others kept winning for 10 seconds,
     413 for a row past the database's limit, 503 where the database is away; Matched where an absence does not hold.
     """
-    for document in plan.documents:
-        if isinstance(document, Put) and document.type not in database.ensured:
-            await indexes.ensure(database, document.type)
+    await indexes.ensure(database, (document.type for document in plan.documents if isinstance(document, Put)))
     if plan.claims:
         await indexes.ensure_claims(database)
     only = plan.documents[0] if len(plan.documents) == 1 else None

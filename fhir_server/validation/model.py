@@ -1,6 +1,6 @@
 """A second opinion on the six core types: the pydantic models of fhir.resources, made for R4B.
 
-https://hl7.org/fhir/R4B/, https://pypi.org/project/fhir.resources/
+https://hl7.org/fhir/R4B/ (the models are of R4B; see docs/dependencies.md)
 
 It says whether elements are known, present, single and of the right JSON kind. Formats and codes are left to
 `validate`, which is stricter and made for R4; the models' own formats refuse some values R4 allows (UUIDs that are not

@@ -97,9 +97,7 @@ class Ledger:
         return [*self._broken_promises(stored), *self._wrong_marks(stored)]
 
     def _broken_promises(self, stored: Stored) -> Iterator[str]:
-        kept = {
-            (local, version.number): version.resource for local, versions in stored.items() for version in versions
-        }
+        kept = {(local, version.number): version.resource for local, versions in stored.items() for version in versions}
         for sent in self.sent:
             for promise in sent.acknowledged():
                 place = promise.local, promise.version
@@ -127,7 +125,11 @@ class Ledger:
 
     def improper_answers(self) -> list[str]:
         """Answers that are neither an ordinary one nor a broken connection nor a well-formed 503."""
-        return [f"{sent}: {sent.response.text[:300]}" for sent in self.sent if sent.response is not None and not _is_proper(sent.response)]
+        return [
+            f"{sent}: {sent.response.text[:300]}"
+            for sent in self.sent
+            if sent.response is not None and not _is_proper(sent.response)
+        ]
 
     def slowest(self) -> float:
         """The longest that a client waited, in seconds."""

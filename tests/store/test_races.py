@@ -21,7 +21,7 @@ WRITERS = 50
 async def workers(open_database: OpenDatabase) -> tuple[Database, Database]:
     both = open_database(), open_database()
     for database in both:
-        await indexes.ensure(database, "Patient")
+        await indexes.ensure(database, ["Patient"])
         await indexes.ensure_claims(database)
     await warm(both, WRITERS // 2)
     return both

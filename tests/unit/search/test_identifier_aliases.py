@@ -41,7 +41,9 @@ def test_an_npi_is_found_by_url_and_oid() -> None:
 
 @pytest.mark.parametrize("stored_system", [VA, MPI])
 @pytest.mark.parametrize("stored", [ICN, f"{ICN}^NI^200M^USVHA^P", f"{ICN}^NI^200M^USVHA"])
-@pytest.mark.parametrize("asked", [ICN, f"{VA}|{ICN}", f"{MPI}|{ICN}", f"{VA}|{ICN}^NI^200M^USVHA^P", f"{MPI}|", f"{VA}|"])
+@pytest.mark.parametrize(
+    "asked", [ICN, f"{VA}|{ICN}", f"{MPI}|{ICN}", f"{VA}|{ICN}^NI^200M^USVHA^P", f"{MPI}|", f"{VA}|"]
+)
 def test_an_icn_is_found_under_both_systems_and_in_its_long_form(stored_system: str, stored: str, asked: str) -> None:
     assert found_by(stored_system, stored, asked)
 

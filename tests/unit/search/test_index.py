@@ -55,7 +55,9 @@ def test_nothing_is_written_twice() -> None:
 
 
 def test_every_owner_is_written_once_for_each_token() -> None:
-    actors = [{"actor": {"reference": each}} for each in ("Patient/a", f"{BASE}/Patient/b", "Practitioner/c", "Patient/a")]
+    actors = [
+        {"actor": {"reference": each}} for each in ("Patient/a", f"{BASE}/Patient/b", "Practitioner/c", "Patient/a")
+    ]
     values = indexed({"resourceType": "Appointment", "status": "booked", "participant": actors})
     assert values.owners == ("a", "b")
     assert {"a|", "b|", "a|status|booked|", "b|status|booked|"} <= set(values.owned_tokens)
@@ -74,11 +76,14 @@ def test_every_owner_is_written_once_for_each_token() -> None:
         ({"resourceType": "Observation", "subject": {"display": "p1"}}, ()),
         ({"resourceType": "Task", "for": {"reference": "Patient/p1"}, "focus": {"reference": "Patient/p2"}}, ("p1",)),
         ({"resourceType": "Task", "focus": {"reference": "Patient/p2"}}, ("p2",)),
-        ({"resourceType": "Provenance", "target": [{"reference": "Patient/p1"}, {"reference": "Patient/p2"}]}, ("p1", "p2")),
+        (
+            {"resourceType": "Provenance", "target": [{"reference": "Patient/p1"}, {"reference": "Patient/p2"}]},
+            ("p1", "p2"),
+        ),
         ({"resourceType": "Organization", "name": "x"}, ()),
         ({"resourceType": "Group", "member": [{"entity": {"reference": "Patient/p1"}}]}, ()),
     ],
-)  # fmt: skip
+)
 def test_owners_follow_the_owner_table(resource: dict[str, Any], owners: tuple[str, ...]) -> None:
     assert indexed(resource).owners == owners
 

@@ -88,7 +88,14 @@ def test_what_r4_has_and_this_server_has_not_yet_is_said_to_be_so(type: str, nam
 
 
 def test_all_findings_are_told_at_once() -> None:
-    pairs = [("x", "1"), ("birthdate", "2023-02-30"), ("family:x", "1"), ("_count", "-1"), ("_sort", "zz"), ("name", "a")]
+    pairs = [
+        ("x", "1"),
+        ("birthdate", "2023-02-30"),
+        ("family:x", "1"),
+        ("_count", "-1"),
+        ("_sort", "zz"),
+        ("name", "a"),
+    ]
     numbers = [issue.number for issue in refused("Patient", *pairs)]
     assert sorted(numbers) == [UNKNOWN_PARAMETER, UNKNOWN_MODIFIER, BAD_VALUE, BAD_VALUE, BAD_SORT]
 
@@ -148,7 +155,9 @@ def test_odd_values_are_only_ever_text(value: str) -> None:
     assert len(clause.values) == 1
 
 
-@pytest.mark.parametrize("name", ["$where", "patient[$ne]", "{$gt:1}", "__proto__", "k.date.d", "_id[$gt]", "", ":", "."])
+@pytest.mark.parametrize(
+    "name", ["$where", "patient[$ne]", "{$gt:1}", "__proto__", "k.date.d", "_id[$gt]", "", ":", "."]
+)
 def test_odd_names_are_unknown_parameters(name: str) -> None:
     (issue,) = refused("Patient", (name, "x"))
     assert issue.number == UNKNOWN_PARAMETER
@@ -173,7 +182,9 @@ def test_an_id_that_is_none_is_refused(value: str) -> None:
     ("value", "count", "only", "applied"),
     [("10", 10, False, "10"), ("1000", 1000, False, "1000"), ("5000", 1000, False, "1000"), ("0", 50, True, "0")],
 )
-def test_count_is_bounded_and_nought_asks_for_the_number_alone(value: str, count: int, only: bool, applied: str) -> None:
+def test_count_is_bounded_and_nought_asks_for_the_number_alone(
+    value: str, count: int, only: bool, applied: str
+) -> None:
     request = read("Patient", ("_count", value))
     assert (request.count, request.count_only, request.applied) == (count, only, (("_count", applied),))
 

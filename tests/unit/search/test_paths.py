@@ -12,44 +12,139 @@ from fhir_server.search.paths import extractor, leaves
 CASES: list[tuple[str, str, dict[str, Any], list[tuple[Any, str]]]] = [
     # plain paths, through arrays and groups of elements
     ("Patient", "Patient.birthDate", {"birthDate": "1970-01-01"}, [("1970-01-01", "date")]),
-    ("Patient", "Patient.name.given", {"name": [{"given": ["A", "B"]}, {"given": ["C"]}]}, [("A", "string"), ("B", "string"), ("C", "string")]),
+    (
+        "Patient",
+        "Patient.name.given",
+        {"name": [{"given": ["A", "B"]}, {"given": ["C"]}]},
+        [("A", "string"), ("B", "string"), ("C", "string")],
+    ),
     ("Patient", "Patient.name.family", {"name": [{"text": "x"}]}, []),
     ("Patient", "Patient.contact.gender", {"contact": [{"gender": "male"}, {}]}, [("male", "code")]),
-    ("Patient", "Patient.name.given", {"name": [{"given": [None, "B"], "_given": [{"id": "1"}, None]}]}, [("B", "string")]),
+    (
+        "Patient",
+        "Patient.name.given",
+        {"name": [{"given": [None, "B"], "_given": [{"id": "1"}, None]}]},
+        [("B", "string")],
+    ),
     ("Observation", "Resource.meta.tag", {"meta": {"tag": [{"code": "t"}]}}, [({"code": "t"}, "Coding")]),
     # a choice without a type gives every form, each with its own type
     ("Observation", "Observation.effective", {"effectivePeriod": {"start": "2020"}}, [({"start": "2020"}, "Period")]),
-    ("Observation", "Observation.effective", {"effectiveInstant": "2020-01-01T00:00:00Z"}, [("2020-01-01T00:00:00Z", "instant")]),
+    (
+        "Observation",
+        "Observation.effective",
+        {"effectiveInstant": "2020-01-01T00:00:00Z"},
+        [("2020-01-01T00:00:00Z", "instant")],
+    ),
     # as, .as() and .ofType()
     ("Observation", "(Observation.value as Quantity)", {"valueQuantity": {"value": 1}}, [({"value": 1}, "Quantity")]),
     ("Observation", "(Observation.value as Quantity)", {"valueString": "x"}, []),
     ("Observation", "Observation.value.as(string)", {"valueString": "x"}, [("x", "string")]),
     ("Observation", "Observation.value.ofType(string)", {"valueString": "x"}, [("x", "string")]),
-    ("Observation", "(Observation.value as CodeableConcept).text", {"valueCodeableConcept": {"text": "x"}}, [("x", "string")]),
+    (
+        "Observation",
+        "(Observation.value as CodeableConcept).text",
+        {"valueCodeableConcept": {"text": "x"}},
+        [("x", "string")],
+    ),
     # unions
-    ("Observation", "Observation.code | Observation.component.code", {"code": {"text": "a"}, "component": [{"code": {"text": "b"}}]}, [({"text": "a"}, "CodeableConcept"), ({"text": "b"}, "CodeableConcept")]),
-    ("Observation", "(Observation.value as string) | (Observation.value as Quantity)", {"valueQuantity": {}}, [({}, "Quantity")]),
+    (
+        "Observation",
+        "Observation.code | Observation.component.code",
+        {"code": {"text": "a"}, "component": [{"code": {"text": "b"}}]},
+        [({"text": "a"}, "CodeableConcept"), ({"text": "b"}, "CodeableConcept")],
+    ),
+    (
+        "Observation",
+        "(Observation.value as string) | (Observation.value as Quantity)",
+        {"valueQuantity": {}},
+        [({}, "Quantity")],
+    ),
     # where
-    ("Patient", "Patient.telecom.where(system='phone')", {"telecom": [{"system": "email", "value": "e"}, {"system": "phone", "value": "p"}]}, [({"system": "phone", "value": "p"}, "ContactPoint")]),
-    ("Library", "Library.relatedArtifact.where(type='composed-of').resource", {"relatedArtifact": [{"type": "composed-of", "resource": "u"}, {"type": "successor", "resource": "v"}]}, [("u", "canonical")]),
-    ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"reference": "Patient/1"}}, [({"reference": "Patient/1"}, "Reference")]),
-    ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"reference": "http://h/fhir/Patient/1/_history/2"}}, [({"reference": "http://h/fhir/Patient/1/_history/2"}, "Reference")]),
+    (
+        "Patient",
+        "Patient.telecom.where(system='phone')",
+        {"telecom": [{"system": "email", "value": "e"}, {"system": "phone", "value": "p"}]},
+        [({"system": "phone", "value": "p"}, "ContactPoint")],
+    ),
+    (
+        "Library",
+        "Library.relatedArtifact.where(type='composed-of').resource",
+        {"relatedArtifact": [{"type": "composed-of", "resource": "u"}, {"type": "successor", "resource": "v"}]},
+        [("u", "canonical")],
+    ),
+    (
+        "Observation",
+        "Observation.subject.where(resolve() is Patient)",
+        {"subject": {"reference": "Patient/1"}},
+        [({"reference": "Patient/1"}, "Reference")],
+    ),
+    (
+        "Observation",
+        "Observation.subject.where(resolve() is Patient)",
+        {"subject": {"reference": "http://h/fhir/Patient/1/_history/2"}},
+        [({"reference": "http://h/fhir/Patient/1/_history/2"}, "Reference")],
+    ),
     ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"reference": "Group/1"}}, []),
-    ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"reference": "Group/1", "type": "Patient"}}, []),
-    ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"reference": "urn:uuid:1", "type": "Patient"}}, [({"reference": "urn:uuid:1", "type": "Patient"}, "Reference")]),
+    (
+        "Observation",
+        "Observation.subject.where(resolve() is Patient)",
+        {"subject": {"reference": "Group/1", "type": "Patient"}},
+        [],
+    ),
+    (
+        "Observation",
+        "Observation.subject.where(resolve() is Patient)",
+        {"subject": {"reference": "urn:uuid:1", "type": "Patient"}},
+        [({"reference": "urn:uuid:1", "type": "Patient"}, "Reference")],
+    ),
     ("Observation", "Observation.subject.where(resolve() is Patient)", {"subject": {"display": "someone"}}, []),
     # an index
-    ("Bundle", "Bundle.entry[0].resource", {"entry": [{"resource": {"id": "1"}}, {"resource": {"id": "2"}}]}, [({"id": "1"}, "Resource")]),
+    (
+        "Bundle",
+        "Bundle.entry[0].resource",
+        {"entry": [{"resource": {"id": "1"}}, {"resource": {"id": "2"}}]},
+        [({"id": "1"}, "Resource")],
+    ),
     ("Bundle", "Bundle.entry[0].resource", {"entry": [{}, {"resource": {"id": "2"}}]}, []),
     # presence: true or false for everyone
     ("Patient", "Patient.deceased.exists() and Patient.deceased != false", {}, [(False, "boolean")]),
-    ("Patient", "Patient.deceased.exists() and Patient.deceased != false", {"deceasedBoolean": False}, [(False, "boolean")]),
-    ("Patient", "Patient.deceased.exists() and Patient.deceased != false", {"deceasedBoolean": True}, [(True, "boolean")]),
-    ("Patient", "Patient.deceased.exists() and Patient.deceased != false", {"deceasedDateTime": "2020"}, [(True, "boolean")]),
+    (
+        "Patient",
+        "Patient.deceased.exists() and Patient.deceased != false",
+        {"deceasedBoolean": False},
+        [(False, "boolean")],
+    ),
+    (
+        "Patient",
+        "Patient.deceased.exists() and Patient.deceased != false",
+        {"deceasedBoolean": True},
+        [(True, "boolean")],
+    ),
+    (
+        "Patient",
+        "Patient.deceased.exists() and Patient.deceased != false",
+        {"deceasedDateTime": "2020"},
+        [(True, "boolean")],
+    ),
     # extensions
-    ("Patient", "Patient.extension('http://x/race').value.as(Coding)", {"extension": [{"url": "http://x/race", "valueCoding": {"code": "r"}}, {"url": "http://x/other", "valueCoding": {"code": "o"}}]}, [({"code": "r"}, "Coding")]),
-    ("Patient", "Patient.extension.where(url = 'http://x/race').extension.where(url = 'ombCategory').value.code", {"extension": [{"url": "http://x/race", "extension": [{"url": "ombCategory", "valueCoding": {"code": "r"}}]}]}, [("r", "code")]),
-]  # fmt: skip
+    (
+        "Patient",
+        "Patient.extension('http://x/race').value.as(Coding)",
+        {
+            "extension": [
+                {"url": "http://x/race", "valueCoding": {"code": "r"}},
+                {"url": "http://x/other", "valueCoding": {"code": "o"}},
+            ]
+        },
+        [({"code": "r"}, "Coding")],
+    ),
+    (
+        "Patient",
+        "Patient.extension.where(url = 'http://x/race').extension.where(url = 'ombCategory').value.code",
+        {"extension": [{"url": "http://x/race", "extension": [{"url": "ombCategory", "valueCoding": {"code": "r"}}]}]},
+        [("r", "code")],
+    ),
+]
 
 
 @pytest.mark.parametrize(("type", "expression", "resource", "found"), CASES)

@@ -49,11 +49,11 @@ def test_a_patient_and_a_code_are_one_equality_and_the_clause_itself_still_holds
     assert query.filter["t"] == "patient|Patient/p1"
 
 
-@pytest.mark.parametrize("code", ["code", "encounter", "identifier", "combo-code"])
+@pytest.mark.parametrize("code", ["code", "device", "identifier", "combo-code"])
 def test_the_finer_clause_is_joined_to_the_patient(code: str) -> None:
-    pairs = (("status", "final"), ("patient", "p1"), (code, "e1"), ("category", "lab"))
-    query = planned("Observation", *pairs)
-    assert query.filter["pt"].startswith(f"p1|{code}|")
+    value = "Device/d1" if code == "device" else "d1"
+    pairs = (("status", "final"), ("patient", "p1"), (code, value), ("category", "lab"))
+    assert planned("Observation", *pairs).filter["pt"].startswith(f"p1|{code}|")
 
 
 def test_alternatives_multiply_up_to_200_and_beyond_stay_a_filter() -> None:

@@ -101,8 +101,13 @@ def test_booleans(value: str, found: bool) -> None:
 
 @pytest.mark.parametrize(
     ("resource", "deceased"),
-    [({}, False), ({"deceasedBoolean": False}, False), ({"deceasedBoolean": True}, True), ({"deceasedDateTime": "2020"}, True)],
-)  # fmt: skip
+    [
+        ({}, False),
+        ({"deceasedBoolean": False}, False),
+        ({"deceasedBoolean": True}, True),
+        ({"deceasedDateTime": "2020"}, True),
+    ],
+)
 def test_everyone_is_deceased_or_not(resource: dict[str, Any], deceased: bool) -> None:
     found = row({"resourceType": "Patient", **resource})
     assert finds("Patient", [("deceased", "true")], found) is deceased
