@@ -66,7 +66,7 @@ async def search(request: Request) -> Response:
     limit = int(request.query_params["_count"])
     cursor = observations.find(
         {"pt": request.query_params["patient"] + "|"},
-        READ_FIELDS | {field: 1 for field, _ in SORT},
+        {"body": 1} | {field: 1 for field, _ in SORT},
         sort=SORT,
         limit=limit + 1,
         batch_size=limit + 1,

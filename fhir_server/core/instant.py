@@ -4,7 +4,10 @@ https://hl7.org/fhir/R4/datatypes.html#instant, RFC 9110 section 5.6.7
 """
 
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def now() -> datetime:
@@ -15,12 +18,17 @@ def now() -> datetime:
 
 def format_instant(moment: datetime) -> str:
     """`2026-03-01T12:00:00.000Z`; the argument is aware and in UTC."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    return moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def format_http_date(moment: datetime) -> str:
-    """The IMF-fixdate of RFC 9110, to the second, as `Last-Modified` wants it."""
-    return format_datetime(moment.replace(microsecond=0), usegmt=True)
+    """The IMF-fixdate of RFC 9110, to the second, as `Last-Modified` wants it; the argument is in UTC."""
+    # Written out, because email.utils.format_datetime takes 7 µs and strftime follows the locale.
+    day, month = _DAYS[moment.weekday()], _MONTHS[moment.month - 1]
+    return (
+        f"{day}, {moment.day:02d} {month} {moment.year:04d} "
+        f"{moment.hour:02d}:{moment.minute:02d}:{moment.second:02d} GMT"
+    )
 
 
 def parse_http_date(text: str) -> datetime | None:

@@ -47,7 +47,7 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
     rows, more = found[: request.count], len(found) > request.count
     next_cursor = None
     if more:
-        position = Position(rows[-1].keys, rows[-1].row.id)
+        position = Position(rows[-1].keys, rows[-1].id)
         next_cursor = seal(server.cursor_key, replace(state, after=position), request.type, CALLER, now())
     total: int | None = None
     if request.total == "accurate":
@@ -57,7 +57,7 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
         )
     elif not more and state.after is None and request.total != "none":
         total = len(rows)
-    page = SearchPage(request, tuple(row.row for row in rows), total, next_cursor, first=state.after is None)
+    page = SearchPage(request, rows, total, next_cursor, first=state.after is None)
     return Answer(200, searchset(context, page))
 
 

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/bundle.html#searchset
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -11,7 +12,7 @@ from fhir_server.core.outcome import operation_outcome
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.page import CURSOR_PARAMETER
 from fhir_server.search.request import SearchRequest
-from fhir_server.store.rows import Row
+from fhir_server.store.search import SearchRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class SearchPage:
     """What one page shows. `total` is None where it is not known; `next_cursor` where no page follows."""
 
     request: SearchRequest
-    rows: tuple[Row, ...]
+    rows: Sequence[SearchRow]
     total: int | None
     next_cursor: str | None
     first: bool
@@ -35,21 +36,16 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     if page.total is not None:
         head += b',"total":%d' % page.total
     head += b',"link":' + encode(links)
-    entries = [_match(url, row) for row in page.rows]
+    # A URL and an id are made of characters that JSON writes as they are.
+    full_url = b'{"fullUrl":"' + url.encode() + b"/"
+    entries = [
+        full_url + row.id.encode() + b'","resource":' + row.body + b',"search":{"mode":"match"}}' for row in page.rows
+    ]
     if page.request.warnings:
         drawn = operation_outcome(page.request.warnings, context.request_id)
         entries.append(b'{"resource":' + encode(drawn) + b',"search":{"mode":"outcome"}}')
     # FHIR's JSON has no empty arrays: a page without entries has no `entry` at all.
     return head + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
-
-
-def _match(url: str, row: Row) -> bytes:
-    # Both strings are made of URL characters and ids alone, so no escaping is needed.
-    return b'{"fullUrl":"%b/%b","resource":%b,"search":{"mode":"match"}}' % (
-        url.encode(),
-        row.id.encode(),
-        row.body or b"null",
-    )
 
 
 def _self_url(url: str, page: SearchPage) -> str:

@@ -13,12 +13,13 @@ from starlette.requests import ClientDisconnect, Request
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.instant import parse_http_date
-from fhir_server.interactions.context import Conditions, RequestContext, ReturnPreference, Server
+from fhir_server.interactions.context import NO_CONDITIONS, Conditions, RequestContext, ReturnPreference, Server
 from fhir_server.rest.negotiate import refuse_unreadable
 
 BASE_PATH = "/fhir"
 MAX_PAIRS = 1000
 
+_CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist"})
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?").fullmatch
 _RETURNS: dict[str, ReturnPreference] = {
     "minimal": "minimal",
@@ -79,13 +80,16 @@ def _preferences(prefer: str) -> Preferences:
 
 def conditions(request: Request) -> Conditions:
     """The precondition headers."""
-    headers = request.headers
-    since = headers.get("if-modified-since")
+    # One pass over the raw headers: asking Starlette's Headers for each name took 11 µs of a read.
+    sent = {name: value.decode("latin-1") for name, value in request.scope["headers"] if name in _CONDITIONS}
+    if not sent:
+        return NO_CONDITIONS
+    since = sent.get(b"if-modified-since")
     return Conditions(
-        if_match=headers.get("if-match"),
-        if_none_match=headers.get("if-none-match"),
+        if_match=sent.get(b"if-match"),
+        if_none_match=sent.get(b"if-none-match"),
         if_modified_since=parse_http_date(since) if since else None,
-        if_none_exist=headers.get("if-none-exist"),
+        if_none_exist=sent.get(b"if-none-exist"),
     )
 
 

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#summary
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -144,27 +145,42 @@ def _limit(request: Request) -> int:
 
 _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
 
+# The first match wins and every try costs a µs or two, so what is asked most stands first. A `name` begins neither with
+# `_` nor with `$`, so that no resource path hides an interaction's or an operation's; only `metadata` must come before.
 TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
-    ("/{type}/{id}", {"GET": _read, "PUT": _update, "DELETE": _delete}),
-    ("/{type}", {"GET": _search, "POST": _create, "PUT": _conditional_update, "DELETE": _conditional_delete}),
+    ("/{type:name}/{id:name}", {"GET": _read, "PUT": _update, "DELETE": _delete}),
+    ("/metadata", {"GET": _capabilities}),
+    (
+        "/{type:name}",
+        {"GET": _search, "POST": _create, "PUT": _conditional_update, "DELETE": _conditional_delete},
+    ),
     ("", {"POST": _bundle, "GET": _search_system}),
     ("/", {"POST": _bundle, "GET": _search_system}),
-    ("/metadata", {"GET": _capabilities}),
+    ("/{type:name}/_search", {"POST": _search_by_form}),
+    ("/{type:name}/{id:name}/_history", {"GET": _history_of_instance}),
+    ("/{type:name}/{id:name}/_history/{version:name}", {"GET": _vread}),
+    ("/{type:name}/_history", {"GET": _history_of_type}),
     ("/_history", {"GET": _history_of_system}),
     ("/_search", {"POST": _search_system}),
     ("/${operation}", _OPERATION),
-    ("/{type}/_search", {"POST": _search_by_form}),
-    ("/{type}/_history", {"GET": _history_of_type}),
-    ("/{type}/${operation}", _OPERATION),
-    ("/{type}/{id}/_history", {"GET": _history_of_instance}),
-    ("/{type}/{id}/${operation}", _OPERATION),
-    ("/{type}/{id}/_history/{version}", {"GET": _vread}),
+    ("/{type:name}/${operation}", _OPERATION),
+    ("/{type:name}/{id:name}/${operation}", _OPERATION),
 )
 
 
+class NameConvertor(Convertor[str]):
+    """A path segment that is a type, an id or a version, well-formed or not."""
+
+    regex = "[^/_$][^/]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
 def routes() -> list[Route]:
-    """The table as routes, fixed words before variables, so that each path matches one."""
-    ordered = sorted(
-        TABLE, key=lambda row: [(part.startswith("{"), part.startswith("$")) for part in row[0].split("/")]
-    )
-    return [Route(f"{BASE_PATH}{path}", Methods(endpoints), methods=None) for path, endpoints in ordered]
+    """The table as routes."""
+    register_url_convertor("name", NameConvertor())
+    return [Route(f"{BASE_PATH}{path}", Methods(endpoints), methods=None) for path, endpoints in TABLE]

@@ -3,10 +3,11 @@
 The fields are described in docs/storage.md.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+
+import msgspec
 
 from fhir_server.core import codec, outcome
 from fhir_server.core.resource import Resource
@@ -28,8 +29,7 @@ KEPT_FIELDS = {**READ_FIELDS, "owners": 1, "source": 1, "labels": 1}
 _MEASURED_FROM_BYTES = MAX_ROW_BYTES - 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(msgspec.Struct, frozen=True):
     """One version of one resource as stored. `body` is None on a tombstone (`deleted`)."""
 
     type: str

@@ -3,21 +3,27 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from fhir_server.search.query import Query
 from fhir_server.store.mongo import MAX_KEY, Database, Document, DriverError, Session, aggregate, refusal
-from fhir_server.store.rows import READ_FIELDS, Row, read_row
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRow:
-    """A row found, with its value of each field of the query's `sort`, `_id` included; None where absent."""
+class SearchRow(msgspec.Struct, frozen=True):
+    """A live row found. A Struct, because a page makes hundreds: 0.1 µs each, a frozen dataclass 1 µs."""
 
-    row: Row
-    keys: tuple[Any, ...]
+    id: str
+    body: bytes
+    stored: Document
+    sorted_by: Sequence[tuple[str, int]]
+
+    @property
+    def keys(self) -> tuple[Any, ...]:
+        """The row's value of each field of the query's `sort`, `_id` included; None where absent."""
+        return tuple(_value(self.stored, field.split(".")) for field, _ in self.sorted_by)
 
 
 async def find(database: Database, query: Query) -> list[SearchRow]:
@@ -31,8 +37,7 @@ async def find(database: Database, query: Query) -> list[SearchRow]:
         found = await (_find_sorted_by_absent(database, query, absent) if absent else _find(database, query))
     except DriverError as error:
         raise refusal(error) from error
-    paths = tuple(tuple(field.split(".")) for field, _ in query.sort)
-    return [SearchRow(read_row(query.type, row), tuple(_value(row, path) for path in paths)) for row in found]
+    return [SearchRow(row["_id"], row["body"], row, query.sort) for row in found]
 
 
 async def count(database: Database, type: str, filter: Mapping[str, Any]) -> int:
@@ -82,7 +87,7 @@ def _asks_for_a_value(condition: Any) -> bool:
 async def _find(database: Database, query: Query) -> list[Document]:
     cursor = database.collections[query.type].find(
         live(query.filter),
-        READ_FIELDS | {field: 1 for field, _ in query.sort},
+        _fields(query),
         sort=query.sort,
         limit=query.limit,
         # One batch for the page: past 101 rows the default would make a second round trip.
@@ -100,12 +105,16 @@ async def _find_sorted_by_absent(database: Database, query: Query, absent: tuple
         {"$set": {name: {"$ifNull": ["$" + field, MAX_KEY]} for field, name in stand_ins.items()}},
         {"$sort": {stand_ins.get(field, field): direction for field, direction in query.sort}},
         {"$limit": query.limit},
-        {"$project": READ_FIELDS | {field: 1 for field, _ in query.sort}},
+        {"$project": _fields(query)},
     ]
     return await aggregate(database, query.type, pipeline)
 
 
-def _value(row: Document, path: tuple[str, ...]) -> Any:
+def _fields(query: Query) -> dict[str, int]:
+    return {"body": 1} | {field: 1 for field, _ in query.sort}
+
+
+def _value(row: Document, path: Sequence[str]) -> Any:
     value: Any = row
     for name in path:
         if not isinstance(value, dict):

@@ -18,7 +18,12 @@ from tests.conftest import RunningServer, start_server
 from tests.require import require_data
 
 Json = dict[str, Any]
-EXACT = {"parse_float": str, "parse_int": str}
+
+
+def exact(text: str | bytes) -> Json:
+    """A JSON object with its numbers as the text they were written with."""
+    value: Json = json.loads(text, parse_float=str, parse_int=str)
+    return value
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +31,7 @@ def bundles() -> list[Json]:
     """Every Bundle with its numbers as the text they were written with."""
     files = sorted(require_data("synthea").glob("*.json.gz"))
     assert files
-    return [json.loads(gzip.decompress(file.read_bytes()), **EXACT) for file in files]
+    return [exact(gzip.decompress(file.read_bytes())) for file in files]
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +102,7 @@ def _everything(server: RunningServer) -> Iterator[Json]:
         for type in sorted(types):
             url = f"{server.base}/{type}?_count=500"
             while url:
-                bundle = json.loads(client.get(url).text, **EXACT)
+                bundle = exact(client.get(url).text)
                 yield from (entry["resource"] for entry in bundle.get("entry", []))
                 url = _next(bundle)
 

@@ -82,10 +82,10 @@ async def _pages(corpus: Corpus, type: str, pairs: Pairs) -> list[list[str]]:
         query = _planned(type, state.pairs, state)
         rows = await search.find(corpus.database, query)
         page, more = rows[: query.limit - 1], len(rows) == query.limit
-        pages.append([each.row.id for each in page])
+        pages.append([each.id for each in page])
         if not more:
             return pages
-        state = PageState(state.pairs, state.ceiling, Position(page[-1].keys, page[-1].row.id))
+        state = PageState(state.pairs, state.ceiling, Position(page[-1].keys, page[-1].id))
         state = unseal(KEY, seal(KEY, state, type, "me", generated.NOW), type, "me", generated.NOW, 60)
     raise AssertionError("the pages do not end")
 

@@ -1,8 +1,7 @@
 """A server with two workers whose connections to MongoDB are open, and volleys of parallel requests at it."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +15,10 @@ from pymongo import MongoClient
 from tests.conftest import RunningServer, start_server
 from tests.crash.conftest import kill_server, worker_pids
 from tests.crash.stored import Stored, Version, faults_of_versions, read_served, read_stored
+from tests.race.volley import volley
 
 PARALLEL = 50
-WARM_CONNECTIONS = 12
+WARM_CONNECTIONS = 20
 """Open sockets each worker must have beside its clients'; one that was asked a few times only has 7."""
 _WARM_ROUNDS = 20
 
@@ -32,9 +32,15 @@ class Racers:
     mongodb_uri: str
     database: str
 
-    async def volley(self, requests: Sequence[Coroutine[Any, Any, httpx.Response]]) -> list[httpx.Response]:
-        """The answers to requests that are all sent before the first is read; none may be a failure of the server."""
-        answers = await asyncio.gather(*requests)
+    def request(
+        self, method: str, url: str, json: Any = None, headers: Mapping[str, str] | None = None
+    ) -> httpx.Request:
+        """A request for a volley; `url` is relative to the FHIR base."""
+        return self.client.build_request(method, url, json=json, headers=headers)
+
+    async def volley(self, requests: Sequence[httpx.Request]) -> list[httpx.Response]:
+        """The answers to requests sent all at once; none may be a failure of the server."""
+        answers = await volley(requests)
         assert [answer.text for answer in answers if answer.status_code >= 500] == []
         return answers
 
@@ -77,16 +83,18 @@ async def racers(two_workers: tuple[RunningServer, str], mongodb_uri: str) -> As
         base_url=f"{server.base}/", timeout=60, limits=limits, headers={"prefer": "return=representation"}
     ) as client:
         assert (await client.put("Patient/warm", json={"resourceType": "Patient", "id": "warm"})).is_success
+        warm = Racers(client, server.base, mongodb_uri, database)
         for _ in range(_WARM_ROUNDS):
-            reads = await asyncio.gather(*(client.get("Patient/warm") for _ in range(2 * PARALLEL)))
-            assert {read.status_code for read in reads} == {200}
-            made = await asyncio.gather(*(client.post("Patient", json=patient()) for _ in range(PARALLEL)))
-            assert {create.status_code for create in made} == {201}
+            reads = await warm.volley([warm.request("GET", "Patient/warm") for _ in range(2 * PARALLEL)])
+            assert statuses(reads) == {200: 2 * PARALLEL}
+            ids = [f"warm-{uuid4().hex}" for _ in range(PARALLEL)]
+            makes = [warm.request("PUT", f"Patient/{id}", patient(id=id)) for id in ids]
+            assert statuses(await warm.volley(makes)) == {201: PARALLEL}
             if all(count >= WARM_CONNECTIONS for count in _connections(server)):
                 break
         else:
             raise AssertionError(f"the workers' connections are {_connections(server)}")
-        yield Racers(client, server.base, mongodb_uri, database)
+        yield warm
 
 
 def _connections(server: RunningServer) -> list[int]:

@@ -32,7 +32,9 @@ def born_of(racers: Racers, value: str) -> list[str]:
 async def test_parallel_equal_conditional_creates_make_one_resource(racers: Racers, unique: str, attempt: int) -> None:
     headers = {"if-none-exist": f"identifier={SYSTEM}|{unique}"}
     sent = identified(unique)
-    answers = await racers.volley([racers.client.post("Patient", json=sent, headers=headers) for _ in range(PARALLEL)])
+    answers = await racers.volley(
+        [racers.request("POST", "Patient", json=sent, headers=headers) for _ in range(PARALLEL)]
+    )
     assert statuses(answers) == {200: PARALLEL - 1, 201: 1}
     ids = {answer.json()["id"] for answer in answers}
     assert len(ids) == 1
@@ -46,7 +48,7 @@ async def test_conditional_creates_that_ask_differently_for_one_identifier_make_
     sent = identified(unique, active=True)
     answers = await racers.volley(
         [
-            racers.client.post("Patient", json=sent, headers={"if-none-exist": criteria[number % len(criteria)]})
+            racers.request("POST", "Patient", json=sent, headers={"if-none-exist": criteria[number % len(criteria)]})
             for number in range(PARALLEL)
         ]
     )
@@ -81,7 +83,7 @@ async def test_parallel_transactions_with_one_if_none_exist_make_one_patient_and
             },
         ],
     }
-    answers = await racers.volley([racers.client.post("", json=bundle) for _ in range(PARALLEL)])
+    answers = await racers.volley([racers.request("POST", "", json=bundle) for _ in range(PARALLEL)])
     assert statuses(answers) == {200: PARALLEL}
     entries = [answer.json()["entry"] for answer in answers]
     patients = sorted(entry[0]["response"]["status"][:3] for entry in entries)
@@ -95,9 +97,9 @@ async def test_parallel_transactions_with_one_if_none_exist_make_one_patient_and
 async def test_parallel_conditional_updates_of_a_missing_resource_create_one(racers: Racers, unique: str) -> None:
     answers = await racers.volley(
         [
-            racers.client.put(
-                "Patient",
-                params={"identifier": f"{SYSTEM}|{unique}"},
+            racers.request(
+                "PUT",
+                f"Patient?identifier={SYSTEM}|{unique}",
                 json=identified(unique, birthDate=f"19{number:02}"),
             )
             for number in range(PARALLEL)

@@ -33,7 +33,9 @@ async def test_of_parallel_updates_with_one_if_match_one_wins(racers: Racers, un
     headers = {"if-match": 'W/"1"'}
     answers = await racers.volley(
         [
-            racers.client.put(f"Patient/{unique}", json=patient(id=unique, birthDate=f"19{number:02}"), headers=headers)
+            racers.request(
+                "PUT", f"Patient/{unique}", json=patient(id=unique, birthDate=f"19{number:02}"), headers=headers
+            )
             for number in range(PARALLEL)
         ]
     )
@@ -52,7 +54,7 @@ async def test_parallel_updates_without_if_match_each_make_a_version_of_their_ow
         await make(racers, unique)
     answers = await racers.volley(
         [
-            racers.client.put(f"Patient/{unique}", json=patient(id=unique, birthDate=f"19{number:02}"))
+            racers.request("PUT", f"Patient/{unique}", json=patient(id=unique, birthDate=f"19{number:02}"))
             for number in range(PARALLEL)
         ]
     )
@@ -76,7 +78,7 @@ async def test_transactions_that_update_two_resources_in_opposite_order_are_run_
     for number in range(PARALLEL):
         order = ids if number % 2 else reversed(ids)
         bundles.append(bundle_of_updates(*(patient(id=id, birthDate=f"19{number:02}") for id in order)))
-    answers = await racers.volley([racers.client.post("", json=bundle) for bundle in bundles])
+    answers = await racers.volley([racers.request("POST", "", json=bundle) for bundle in bundles])
     counted = statuses(answers)
     assert counted.keys() <= {200, 409} and counted[200] >= 2
     born = []
@@ -92,9 +94,9 @@ async def test_parallel_deletes_and_updates_keep_versions_dense(racers: Racers, 
     url = f"Patient/{unique}"
     answers = await racers.volley(
         [
-            racers.client.delete(url)
+            racers.request("DELETE", url)
             if number % 3 == 0
-            else racers.client.put(url, json=patient(id=unique, birthDate=f"19{number:02}"))
+            else racers.request("PUT", url, json=patient(id=unique, birthDate=f"19{number:02}"))
             for number in range(PARALLEL)
         ]
     )
@@ -120,7 +122,9 @@ async def test_the_first_writes_of_a_type_may_come_all_at_once(racers: Racers) -
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": [entry, entry]}
     answers = await racers.volley(
         [
-            racers.client.post("", json=bundle) if number % 2 else racers.client.post("SupplyRequest", json=sent)
+            racers.request("POST", "", json=bundle)
+            if number % 2
+            else racers.request("POST", "SupplyRequest", json=sent)
             for number in range(PARALLEL)
         ]
     )

@@ -14,7 +14,7 @@ BY_ID = (("_id", 1),)
 
 
 def found(rows: list[search.SearchRow]) -> list[str]:
-    return [row.row.id for row in rows]
+    return [row.id for row in rows]
 
 
 async def test_a_type_never_written_is_empty_and_stays_without_a_collection(database: Database) -> None:
@@ -30,8 +30,8 @@ async def test_a_type_never_written_is_empty_and_stays_without_a_collection(data
 async def test_rows_come_in_order_with_their_sort_values_up_to_the_limit(database: Database) -> None:
     await write(database, *(put(id, sort_keys={"family": {"a": key}}) for id, key in (("x", 2), ("y", 1), ("z", 1))))
     rows = await search.find(database, Query("Patient", {}, (("k.family.a", 1), *BY_ID), 2))
-    assert [(row.row.id, row.keys) for row in rows] == [("y", (1, "y")), ("z", (1, "z"))]
-    assert rows[0].row.body is not None
+    assert [(row.id, row.keys) for row in rows] == [("y", (1, "y")), ("z", (1, "z"))]
+    assert rows[0].body is not None
 
 
 @pytest.mark.parametrize(("direction", "expected"), [(1, ["y", "x", "n", "o"]), (-1, ["x", "y", "n", "o"])])
