@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#con
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -18,10 +17,6 @@ from fhir_server.store import search
 
 MATCH_ATTEMPTS = 8
 """How often a condition is matched anew after another writer changed the answer in between."""
-
-
-_NO_CEILING = datetime(9999, 12, 31, tzinfo=UTC)
-"""A condition asks what matches when the plan runs, which is later than when it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +41,7 @@ class Condition:
             raise outcome.PRECONDITION_FAILED(
                 f"{where} names no search parameter, so it would match every {type}.", where
             )
-        return cls(type, urlencode(pairs), plan(request, _NO_CEILING, None, now()).filter)
+        return cls(type, urlencode(pairs), plan(request, None, None, now()).filter)
 
     def absence(self) -> Absence:
         """The guard that nothing matches when the plan runs."""

@@ -42,7 +42,8 @@ def _state(context: RequestContext, type: str, cursor: list[str]) -> PageState:
 
 async def _page(context: RequestContext, request: SearchRequest, state: PageState) -> Answer:
     server = context.server
-    query = plan(request, state.ceiling, state.after, state.ceiling)
+    ceiling = state.ceiling if state.after is not None else None
+    query = plan(request, ceiling, state.after, state.ceiling)
     found = await stored.find(server.database, query)
     rows, more = found[: request.count], len(found) > request.count
     next_cursor = None
@@ -51,9 +52,9 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
         next_cursor = seal(server.cursor_key, replace(state, after=position), request.type, CALLER, now())
     total: int | None = None
     if request.total == "accurate":
-        # The same ceiling as the pages, so that total and entries speak of one moment.
+        # Under the ceiling of its page, so that total and entries speak of one moment.
         total = await stored.count(
-            server.database, request.type, plan(request, state.ceiling, None, state.ceiling).filter
+            server.database, request.type, plan(request, ceiling, None, state.ceiling).filter
         )
     elif not more and state.after is None and request.total != "none":
         total = len(rows)
@@ -62,6 +63,5 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
 
 
 async def _count(context: RequestContext, request: SearchRequest) -> Answer:
-    moment = now()
-    total = await stored.count(context.server.database, request.type, plan(request, moment, None, moment).filter)
+    total = await stored.count(context.server.database, request.type, plan(request, None, None, now()).filter)
     return Answer(200, searchset(context, SearchPage(request, (), total, None, first=True)))

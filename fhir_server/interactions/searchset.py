@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/bundle.html#searchset
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from fhir_server.core.codec import encode
 from fhir_server.core.outcome import operation_outcome
@@ -13,6 +13,8 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.search.page import CURSOR_PARAMETER
 from fhir_server.search.request import SearchRequest
 from fhir_server.store.search import SearchRow
+
+_PLAIN_IN_QUERIES = ",:|/$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +39,8 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
         head += b',"total":%d' % page.total
     head += b',"link":' + encode(links)
     # A URL and an id are made of characters that JSON writes as they are.
-    full_url = b'{"fullUrl":"' + url.encode() + b"/"
-    entries = [
-        full_url + row.id.encode() + b'","resource":' + row.body + b',"search":{"mode":"match"}}' for row in page.rows
-    ]
+    start, middle, end = b'{"fullUrl":"' + url.encode() + b"/", b'","resource":', b',"search":{"mode":"match"}}'
+    entries = [b"%b%b%b%b%b" % (start, row.id.encode(), middle, row.body, end) for row in page.rows]
     if page.request.warnings:
         drawn = operation_outcome(page.request.warnings, context.request_id)
         entries.append(b'{"resource":' + encode(drawn) + b',"search":{"mode":"outcome"}}')
@@ -49,5 +49,5 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
 
 
 def _self_url(url: str, page: SearchPage) -> str:
-    query = urlencode(page.request.applied, safe=",:|/$", quote_via=quote)
+    query = "&".join(f"{name}={quote(value, _PLAIN_IN_QUERIES)}" for name, value in page.request.applied)
     return f"{url}?{query}" if query else url

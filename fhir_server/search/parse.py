@@ -140,11 +140,13 @@ class _Reading:
             )
             return ()
         found: list[Value] = []
-        for part in parts:
+        for position, part in enumerate(parts, 1):
             try:
                 found.append(self.value(parameter, part, targets))
             except BadValue as problem:
-                self.refuse(outcome.BAD_PARAMETER_VALUE, name, f"has the value '{_shown(part)}', which {problem}")
+                # Which one, not what: the values of a search are often health data.
+                which = "a value" if len(parts) == 1 else f"a value (number {position})"
+                self.refuse(outcome.BAD_PARAMETER_VALUE, name, f"has {which} that {problem}")
         return tuple(found) if len(found) == len(parts) else ()
 
     def value(self, parameter: SearchParameter, text: str, targets: tuple[str, ...]) -> Value:

@@ -30,19 +30,20 @@ class _Drive:
     rest: tuple[Clause, ...]
 
 
-def plan(request: SearchRequest, ceiling: datetime, after: Position | None, now: datetime | None = None) -> Query:
+def plan(request: SearchRequest, ceiling: datetime | None, after: Position | None, now: datetime) -> Query:
     """The Query for one page of `request.count` rows, and one row more that tells whether another page follows.
 
-    Rows updated after `ceiling` stay out, so that later pages show the moment of the first. `after` is the place of
-    the last row returned. `now` is what the prefix `ap` measures from; without it `ceiling`, which is the same on
-    every page. Raises FhirError 400 where `after` belongs to another order.
+    Rows updated after `ceiling` stay out, so that later pages show the moment of the first; a first page needs none.
+    `after` is the place of the last row returned. `now` is what the prefix `ap` measures from, the same on every page.
+    Raises FhirError 400 where `after` belongs to another order.
     """
     drive = _drive(request)
     sort = _sort(request, bool(drive.owned))
     absent = frozenset(field for field, _ in sort if _may_be_absent(request.type, field))
     filters: list[Filter] = [{"pt": one_of(drive.owned)}] if drive.owned else []
-    filters += [predicate(clause, now or ceiling) for clause in drive.rest]
-    filters.append({"updated": {"$lte": ceiling}})
+    filters += [predicate(clause, now) for clause in drive.rest]
+    if ceiling is not None:
+        filters.append({"updated": {"$lte": ceiling}})
     if not any(field in filter for filter in filters for field in ("pt", "t", "s", "d")):
         filters.append({"deleted": None})
     if after is not None:

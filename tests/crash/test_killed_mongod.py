@@ -5,7 +5,6 @@ https://www.mongodb.com/docs/manual/core/journaling/
 
 import asyncio
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -34,33 +33,33 @@ ENTRIES = [
 READS = ("Patient/p", "Patient/p/_history/1", "Patient/p/_history", "Patient?name=test", "Patient?_summary=count")
 
 
-async def test_acknowledged_writes_survive_a_killed_mongod_and_the_server_goes_on_by_itself(
+async def test_acknowledged_writes_survive_a_killed_mongod_which_the_server_starts_again(
     server: StartServer, data_dir: Path
 ) -> None:
     running, ledger = server(workers=2, data_dir=data_dir), Ledger()
-    with ExitStack() as again:
-        async with traffic(running.base, ledger) as writes:
-            for _ in range(2):
-                await writes.more(80)
-                kill_mongod(data_dir)
-                await asyncio.sleep(0.5)
-                await asyncio.to_thread(again.enter_context, embedded_mongod(data_dir))
+    async with traffic(running.base, ledger) as writes:
+        for _ in range(2):
             await writes.more(80)
-        assert running.process.poll() is None
-        assert [str(sent) for sent in ledger.sent if sent.response is None] == [], "the server broke a connection"
-        assert ledger.slowest() < CAUGHT_ANSWER_SECONDS
-        assert ledger.kinds() == {"create", "update", "delete", "transaction"}
-        await reckon(ledger, running.base, mongod_uri(data_dir))
+            await asyncio.to_thread(kill_mongod, data_dir)
+        await writes.more(80)
+    assert running.process.poll() is None
+    assert [str(sent) for sent in ledger.sent if sent.response is None] == [], "the server broke a connection"
+    assert ledger.slowest() < CAUGHT_ANSWER_SECONDS
+    assert ledger.kinds() == {"create", "update", "delete", "transaction"}
+    await reckon(ledger, running.base, mongod_uri(data_dir))
 
 
-async def test_while_mongod_is_away_every_request_is_soon_told_when_to_come_again(
+async def test_while_mongodb_is_away_every_request_is_soon_told_when_to_come_again(
     server: StartServer, data_dir: Path
 ) -> None:
-    running = server(workers=2, data_dir=data_dir)
+    # Started here and not by the server, so that nobody brings it back before the test does.
+    with embedded_mongod(data_dir) as mongod:
+        running = server(workers=2, settings={"FHIR_MONGODB_URI": mongod.uri})
+        made = await asyncio.to_thread(httpx.put, f"{running.base}/Patient/p", json=PATIENT, trust_env=False)
+        assert made.status_code == 201
+        kill_mongod(data_dir)
     limits = httpx.Limits(max_connections=100)
     async with httpx.AsyncClient(base_url=f"{running.base}/", timeout=90, limits=limits, trust_env=False) as client:
-        assert (await client.put("Patient/p", json=PATIENT)).status_code == 201
-        kill_mongod(data_dir)
         for _ in range(2):
             answers = await asyncio.gather(*_requests(client))
             assert [f"{what}: {answer.text}" for what, answer, _ in answers if not _says_unavailable(answer)] == []
@@ -95,7 +94,7 @@ async def _timed(
 
 def _says_unavailable(answer: httpx.Response) -> bool:
     """A batch says it for each entry."""
-    if answer.status_code == 200 and answer.json()["type"] == "batch-response":
+    if answer.status_code == 200 and answer.json().get("type") == "batch-response":
         return {entry["response"]["status"][:3] for entry in answer.json()["entry"]} == {"503"}
     return is_proper_unavailable(answer)
 

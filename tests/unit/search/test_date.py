@@ -139,7 +139,7 @@ def test_last_updated_compares_as_any_date_of_a_millisecond(prefix: str, time: s
 
 def test_each_date_predicate_bounds_both_ends() -> None:
     for prefix in PREFIXES:
-        query = plan(parse("Observation", [("date", f"{prefix}2020")], False), NOON, None)
+        query = plan(parse("Observation", [("date", f"{prefix}2020")], False), NOON, None, NOON)
         for each in query.filter.get("$or", [query.filter]):
             bounds = each["d"]["$elemMatch"]
             assert bounds["p"] == "date"

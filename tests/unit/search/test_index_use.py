@@ -74,7 +74,7 @@ def _observation(choice: Random) -> dict[str, Any]:
 
 
 def _query(pairs: list[tuple[str, str]], after: Position | None) -> Query:
-    return plan(parse("Observation", [*pairs, ("_count", str(PAGE))], lenient=False), NOW, after)
+    return plan(parse("Observation", [*pairs, ("_count", str(PAGE))], lenient=False), NOW, after, NOW)
 
 
 def _run(collection: Collection[dict[str, Any]], query: Query) -> tuple[int, int, set[str]]:
@@ -132,7 +132,7 @@ def test_a_text_reads_only_the_keys_that_start_with_it(mongodb: MongoClient[dict
         for number, family in enumerate(families)
     )
     for asked in ("smith000", "o'brien (000", "ANGSTROM 000"):
-        query = plan(parse("Patient", [("family", asked)], lenient=False), NOW + timedelta(days=1), None)
+        query = plan(parse("Patient", [("family", asked)], lenient=False), NOW + timedelta(days=1), None, NOW)
         ran = collection.find(query.filter).explain()["executionStats"]
         assert (ran["nReturned"], ran["totalKeysExamined"]) == (10, 11) or ran["totalKeysExamined"] <= 12
         assert ran["nReturned"] == 10
@@ -141,7 +141,7 @@ def test_a_text_reads_only_the_keys_that_start_with_it(mongodb: MongoClient[dict
 
 def test_one_day_of_many_years_reads_that_day(observations: Collection[dict[str, Any]]) -> None:
     for asked in ("2021-05-01", "eq2021-05", "ge2024-09", "lt2020-02", "sa2024-08-15", "eb2020-01-15"):
-        query = plan(parse("Observation", [("date", asked)], lenient=False), NOW, None)
+        query = plan(parse("Observation", [("date", asked)], lenient=False), NOW, None, NOW)
         ran = observations.find(query.filter).explain()["executionStats"]
         assert 0 < ran["nReturned"] <= ROWS / 20
         assert ran["totalKeysExamined"] <= 3 * ran["nReturned"] + 10

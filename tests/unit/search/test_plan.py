@@ -16,7 +16,7 @@ UP_TO_CEILING = {"updated": {"$lte": CEILING}}
 
 
 def planned(type: str, *pairs: tuple[str, str], after: Position | None = None) -> Query:
-    return plan(parse(type, pairs, lenient=False), CEILING, after)
+    return plan(parse(type, pairs, lenient=False), CEILING, after, CEILING)
 
 
 def test_a_search_for_everything_leaves_tombstones_out_and_shows_the_newest_first() -> None:
