@@ -1,6 +1,10 @@
 """Composition: settings to a running application. The only place that sees every part."""
 
+import asyncio
 import gc
+import multiprocessing
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -34,7 +38,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         try:
             app.state.server = await compose(settings, database)
             settle_memory()
+            watch = asyncio.create_task(_end_with_parent())
             yield
+            watch.cancel()
         finally:
             await mongo.close(database)
 
@@ -52,6 +58,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(RequestIds)
     return app
+
+
+async def _end_with_parent() -> None:
+    """End this worker where the process that started it was killed, so that none is left holding the port."""
+    parent = multiprocessing.parent_process()
+    while parent is not None:
+        await asyncio.sleep(1)
+        if not parent.is_alive():
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
 
 
 def settle_memory() -> None:

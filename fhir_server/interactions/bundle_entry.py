@@ -11,7 +11,7 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_instant, parse_instant
-from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.core.outcome import FhirError, Issue, operation_outcome
 from fhir_server.core.resource import Resource
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import Answer, Conditions, RequestContext
@@ -139,6 +139,12 @@ def response_entry(context: RequestContext, answer: Answer, full_url: str | None
     if full_url is not None:
         drawn += b',"fullUrl":' + encode(full_url)
     return drawn + b"}"
+
+
+def failed_entry(context: RequestContext, error: FhirError) -> bytes:
+    """The entry of a response Bundle as JSON, for an entry that was refused."""
+    drawn = operation_outcome(error.issues, context.request_id)
+    return encode({"response": {"status": str(error.status), "outcome": drawn}})
 
 
 def decode_type(body: bytes) -> str:

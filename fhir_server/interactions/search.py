@@ -53,9 +53,7 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
     total: int | None = None
     if request.total == "accurate":
         # Under the ceiling of its page, so that total and entries speak of one moment.
-        total = await stored.count(
-            server.database, request.type, plan(request, ceiling, None, state.ceiling).filter
-        )
+        total = await stored.count(server.database, request.type, plan(request, ceiling, None, state.ceiling).filter)
     elif not more and state.after is None and request.total != "none":
         total = len(rows)
     page = SearchPage(request, rows, total, next_cursor, first=state.after is None)

@@ -13,12 +13,22 @@ from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Absence, Claim, Delete, Document, Expect, Matched, Put, WritePlan, Written
 from fhir_server.interactions import admission
 from fhir_server.interactions.batch import content, entry_answer
-from fhir_server.interactions.bundle_entry import Entry, entries, in_entry, response_entry
+from fhir_server.interactions.bundle_entry import (
+    Entry,
+    entries,
+    failed_entry,
+    in_entry,
+    query_pairs,
+    response_entry,
+)
 from fhir_server.interactions.bundle_references import conditional_reference, linked, references
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.written import answer_existing, answer_written
+from fhir_server.search.parse import parse
 from fhir_server.store import search, transactions
+
+_READING = ("GET", "HEAD")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +57,8 @@ async def transaction(context: RequestContext, bundle: Resource) -> Answer:
     Raises FhirError whose issues name the failing entry.
     """
     read = entries(context, bundle)
-    writing = [entry for entry in read if entry.method not in ("GET", "HEAD")]
+    writing = [entry for entry in read if entry.method not in _READING]
+    _refuse_bad_reads(context, [entry for entry in read if entry.method in _READING])
     admitted = _admitted(context, writing)
     fresh = {entry.position: new_logical_id() for entry in writing}
     for _ in range(MATCH_ATTEMPTS):
@@ -74,6 +85,21 @@ def _admitted(context: RequestContext, writing: list[Entry]) -> Mapping[int, Res
             found += in_entry(error, entry.position).issues
     admission.refuse(tuple(found))
     return resources
+
+
+def _refuse_bad_reads(context: RequestContext, reading: list[Entry]) -> None:
+    """Reads run after the commit; what can be seen to be wrong with one fails the transaction before it."""
+    for entry in reading:
+        try:
+            match entry.path:
+                case ("metadata",) | ("_history",) | (_, _) | (_, _, "_history") | (_, _, "_history", _):
+                    pass
+                case (type,):
+                    parse(type, query_pairs(entry.query), context.lenient, context.own_bases)
+                case _:
+                    raise outcome.BAD_BUNDLE(f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]}.")
+        except FhirError as error:
+            raise in_entry(error, entry.position) from None
 
 
 def _refuse_unroutable(entry: Entry) -> None:
@@ -260,8 +286,10 @@ async def _answer(
             else:
                 answer = await answer_existing(context, entry.type, target.id)
         except FhirError as error:
-            raise in_entry(error, entry.position) from None
-        parts.append(response_entry(context, answer))
+            # Everything is committed: a read that finds nothing is told in its place, not as a failure of all.
+            parts.append(failed_entry(context, error))
+        else:
+            parts.append(response_entry(context, answer))
     head = b'{"resourceType":"Bundle","type":"transaction-response"'
     return Answer(200, head + (b',"entry":[' + b",".join(parts) + b"]}" if parts else b"}"))
 

@@ -4,7 +4,7 @@ https://www.mongodb.com/docs/manual/indexes/
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass
 
 from fhir_server.search.index import INDEXED_SORT
@@ -67,27 +67,33 @@ async def ensure(database: Database, types: Iterable[str]) -> None:
     Creating an index that exists changes nothing, one that is being built is waited for: two workers may meet here.
     """
     missing = [type for type in dict.fromkeys(types) if type not in database.ensured]
-    if not missing:
-        return
-    async with database.ensuring:
+    if missing:
         # All at once: one after the other, 30 collections took 4 s, most of it waiting for the journal.
-        await asyncio.gather(*(_create_both(database, type) for type in missing if type not in database.ensured))
-
-
-async def _create_both(database: Database, type: str) -> None:
-    # History first: a row is visible only when both collections are whole.
-    await _create(database, history_collection(type))
-    await _create(database, type)
-    database.ensured.add(type)
+        await asyncio.gather(*(_once(database, type, (history_collection(type), type)) for type in missing))
 
 
 async def ensure_claims(database: Database) -> None:
     """Make the collection of claims, once per process."""
-    if CLAIMS in database.ensured:
-        return
-    async with database.ensuring:
-        await _create(database, CLAIMS)
-        database.ensured.add(CLAIMS)
+    if CLAIMS not in database.ensured:
+        await _once(database, CLAIMS, (CLAIMS,))
+
+
+def _once(database: Database, name: str, collections: tuple[str, ...]) -> Awaitable[None]:
+    """The one attempt that all who need it at the moment wait for, so that they fail together too."""
+    attempt = database.ensuring.get(name)
+    if attempt is None:
+        attempt = asyncio.create_task(_create_all(database, name, collections))
+        database.ensuring[name] = attempt
+        attempt.add_done_callback(lambda _: database.ensuring.pop(name, None))
+    # A caller that goes away must not take the attempt from the others.
+    return asyncio.shield(attempt)
+
+
+async def _create_all(database: Database, name: str, collections: tuple[str, ...]) -> None:
+    # In their order, history first: a row is visible only when both collections are whole.
+    for collection in collections:
+        await _create(database, collection)
+    database.ensured.add(name)
 
 
 async def verify(database: Database) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 
 __all__ = [
+    "APPLICATION_NAME",
     "MAX_KEY",
     "MAX_ROW_BYTES",
     "Collection",
@@ -75,6 +76,8 @@ MAX_KEY = MaxKey()
 MAX_ROW_BYTES = 16 * 1024 * 1024
 """BSON's limit for one document: https://www.mongodb.com/docs/manual/reference/limits/"""
 
+APPLICATION_NAME = "fhir-server"
+
 _SERVER_SELECTION_MS = 3_000
 _HEARTBEAT_MS = 5_000
 _WAIT_FOR_CONNECTION_MS = 5_000
@@ -109,7 +112,8 @@ class _Collections(dict[str, Collection]):
 class Database:
     """An opened database. `search_milliseconds` bounds each search on the server.
 
-    `ensured` holds the names of collections whose indexes this process has made sure of. `turns` has a lock for each
+    `ensured` holds the names of collections whose indexes this process has made sure of, `ensuring` those at which it
+    is. `turns` has a lock for each
     place on which writers of this process wait for one another.
     """
 
@@ -120,7 +124,7 @@ class Database:
     handle: AsyncDatabase[Document]
     collections: dict[str, Collection]
     ensured: set[str] = field(default_factory=set)
-    ensuring: asyncio.Lock = field(default_factory=asyncio.Lock)
+    ensuring: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
 
 
@@ -138,7 +142,7 @@ def connect(
     Raises ValueError for a URI that cannot be read, without repeating it: it may hold a password.
     """
     options: dict[str, Any] = {
-        "appname": "fhir-server",
+        "appname": APPLICATION_NAME,
         "maxPoolSize": max_pool_size,
         "serverSelectionTimeoutMS": _SERVER_SELECTION_MS,
         "connectTimeoutMS": _SERVER_SELECTION_MS,

@@ -17,6 +17,7 @@ from fhir_server.core.resource import stamped
 from fhir_server.core.write_plan import Delete, Expect, Matched, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
 from fhir_server.store import claims, indexes
+from fhir_server.store.abandoned import end_abandoned
 from fhir_server.store.mongo import (
     Database,
     Document,
@@ -41,6 +42,8 @@ from fhir_server.store.rows import (
 from fhir_server.store.search import matching_ids
 
 _RETRY_SECONDS = 10.0
+_SUSPICIOUS_SECONDS = 2.0
+"""Living writers are through long before; one that was killed holds its rows for a minute and more."""
 _FIRST_PAUSE_SECONDS = 0.004
 _LONGEST_PAUSE_SECONDS = 0.1
 
@@ -86,7 +89,11 @@ async def _run_in_transaction(database: Database, plan: WritePlan) -> tuple[Writ
         except TimeoutError:
             raise outcome.WRITE_CONFLICT("Other writes to the same resources kept winning. Try again.") from None
         longest_pause = _FIRST_PAUSE_SECONDS
+        look_for_abandoned = time.monotonic() + _SUSPICIOUS_SECONDS
         while (written := await _attempt(database, plan, deadline)) is None:
+            if time.monotonic() > look_for_abandoned:
+                await end_abandoned(database)
+                look_for_abandoned = time.monotonic() + _SUSPICIOUS_SECONDS
             await asyncio.sleep(random.uniform(0, longest_pause))
             longest_pause = min(longest_pause * 2, _LONGEST_PAUSE_SECONDS)
         return written
