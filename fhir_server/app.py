@@ -16,6 +16,7 @@ from starlette.responses import Response
 import fhir_server
 from fhir_server.core import outcome
 from fhir_server.interactions.context import Server
+from fhir_server.rest.context import BASE_PATH
 from fhir_server.rest.middleware import RequestIds
 from fhir_server.rest.routes import routes
 from fhir_server.settings import Settings, auth_refusal
@@ -92,6 +93,14 @@ def open_database(settings: Settings) -> mongo.Database:
     )
 
 
+def own_bases(settings: Settings) -> tuple[str, ...]:
+    """The configured base; without one, the names that loopback has on the port served."""
+    if settings.base_url is not None:
+        return (settings.base_url,)
+    hosts = dict.fromkeys((settings.host, "127.0.0.1", "localhost", "[::1]"))
+    return tuple(f"http://{host}:{settings.port}{BASE_PATH}" for host in hosts)
+
+
 async def compose(settings: Settings, database: mongo.Database) -> Server:
     """The parts that the requests of one worker share."""
     return Server(
@@ -99,6 +108,7 @@ async def compose(settings: Settings, database: mongo.Database) -> Server:
         cursor_key=await keys.server_key(database, "cursor"),
         cursor_seconds=int(settings.cursor_hours * 3600),
         base_url=settings.base_url,
+        own_bases=own_bases(settings),
         custodian=settings.custodian,
         second_check=settings.second_check == "core",
     )

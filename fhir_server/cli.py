@@ -53,7 +53,8 @@ def serve(
         _stop(refusal)
     listening = _listening(settings)
     with _mongodb(settings) as uri:
-        _say_settings(settings, uri)
+        # The port that 0 became, so that the workers know under which URLs references mean this server.
+        _say_settings(settings.model_copy(update={"port": listening.getsockname()[1]}), uri)
         asyncio.run(_refuse_unusable(settings, uri))
         console.print(f"FHIR base: http://{settings.host}:{listening.getsockname()[1]}/fhir", highlight=False)
         # A server that is told to end has done its work: exit code 0, after the embedded MongoDB has stopped.
@@ -165,14 +166,17 @@ async def _refuse_unusable(settings: Settings, uri: str) -> None:
 
 
 def _run_server(settings: Settings, listening: socket.socket) -> None:
+    from fhir_server.rest.protocol import BoundedHttpProtocol
+
     config = uvicorn.Config(
         "fhir_server.app:create_app",
         factory=True,
         workers=settings.workers,
         loop="uvloop",
-        http="httptools",
+        http=BoundedHttpProtocol,
         log_level="warning",
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=20,
     )

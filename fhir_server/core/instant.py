@@ -3,9 +3,11 @@
 https://hl7.org/fhir/R4/datatypes.html#instant, RFC 9110 section 5.6.7
 """
 
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.ASCII).fullmatch
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -35,15 +37,16 @@ def parse_http_date(text: str) -> datetime | None:
     """The moment an HTTP date names, or None where it is none (RFC 9110 13.1.3: such a header is ignored)."""
     try:
         moment = parsedate_to_datetime(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def parse_instant(text: str) -> datetime | None:
-    """The moment an instant names, in UTC; None where the text is no instant with a time zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
+    """The moment an instant names, in UTC; None where the text is none, or lies outside the years 1 to 9999 there."""
+    if not _INSTANT(text):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

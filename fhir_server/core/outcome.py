@@ -31,13 +31,27 @@ class Issue:
 
 
 class FhirError(Exception):
-    """A refusal on its way to the client; raised where the fact is known and rendered once, by the edge."""
+    """A refusal on its way to the client; raised where the fact is known and rendered once, by the edge.
 
-    def __init__(self, status: int, issues: Sequence[Issue], headers: Mapping[str, str] | None = None) -> None:
+    `place` is the resource (`Patient/p1`) that the store refused to write, where it was one of several.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        issues: Sequence[Issue],
+        headers: Mapping[str, str] | None = None,
+        place: str | None = None,
+    ) -> None:
         super().__init__(f"{status} {'; '.join(str(issue.number) for issue in issues)}")
         self.status = status
         self.issues = tuple(issues)
         self.headers: Mapping[str, str] = headers or {}
+        self.place = place
+
+    def at(self, place: str) -> "FhirError":
+        """The same refusal, naming the resource."""
+        return FhirError(self.status, self.issues, self.headers, place)
 
 
 def operation_outcome(issues: Iterable[Issue], request_id: str | None = None) -> dict[str, Any]:
@@ -98,6 +112,8 @@ UNKNOWN_TYPE = Failure(1010, 404, "not-supported", "not a resource type of R4")
 BAD_HEADER = Failure(1011, 400, "value", "a header has a value the server cannot use")
 EMPTY_BODY = Failure(1012, 400, "required", "the request needs a body")
 NOT_A_FORM = Failure(1013, 400, "structure", "the body of a POST _search is not a form")
+NOT_HTTP = Failure(1014, 400, "structure", "the request is not well-formed HTTP")
+HEAD_TOO_LARGE = Failure(1015, 431, "too-long", "the request line and headers are over the size limit")
 
 # 2xxx: interactions
 NOT_FOUND = Failure(2001, 404, "not-found", "no such resource")

@@ -52,8 +52,8 @@ class Expect(Enum):
 class Put:
     """Store `resource` as the next version at type and id.
 
-    `if_version` is the version that must be current (If-Match), else 412. With `unless_equal` a current version with
-    the same content is left as it is and given back.
+    `if_version` is the version that must be current (If-Match), else 412. With `if_absent` (If-None-Match: *) a live
+    resource there is a 412. With `unless_equal` a current version with the same content is left and given back.
     """
 
     type: str
@@ -64,6 +64,7 @@ class Put:
     expect: Expect = Expect.ANYTHING
     if_version: int | None = None
     unless_equal: bool = False
+    if_absent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

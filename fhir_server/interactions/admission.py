@@ -62,10 +62,13 @@ def put(
     method: Method,
     expect: Expect = Expect.ANYTHING,
     if_version: int | None = None,
+    if_absent: bool = False,
 ) -> Put:
     """The document of a WritePlan for an admitted resource, with its index values."""
     index = index_values(resource, id, context.own_bases, context.server.custodian)
-    return Put(resource["resourceType"], id, resource, index, method, expect, if_version, context.only_changes)
+    return Put(
+        resource["resourceType"], id, resource, index, method, expect, if_version, context.only_changes, if_absent
+    )
 
 
 def matched_version(if_match: str | None) -> int | None:
@@ -79,4 +82,21 @@ def matched_version(if_match: str | None) -> int | None:
     tags = parse_etags(if_match)
     if tags is None or len(tags) != 1 or tags == ("*",):
         raise outcome.BAD_HEADER('If-Match must be one entity tag such as W/"3".', "If-Match")
-    return int(tags[0]) if tags[0].isascii() and tags[0].isdigit() and len(tags[0]) <= 18 else 0
+    return version_number(tags[0]) or 0
+
+
+def must_be_absent(if_none_match: str | None) -> bool:
+    """Whether a write may only create (If-None-Match: *). Raises FhirError 400 for any other value of that header."""
+    if if_none_match is None:
+        return False
+    if parse_etags(if_none_match) != ("*",):
+        raise outcome.BAD_HEADER("If-None-Match on a write can only be *.", "If-None-Match")
+    return True
+
+
+def version_number(text: str) -> int | None:
+    """The version a text names, None where it can be none: versions are written as 1, 2, 3."""
+    # 18 digits stay inside a 64-bit integer.
+    if not (text.isascii() and text.isdigit() and len(text) <= 18) or text.startswith("0"):
+        return None
+    return int(text)

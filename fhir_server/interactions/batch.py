@@ -4,30 +4,48 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.interactions import create, delete, history, read, search, update, vread
-from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, query_pairs, response_entry
+from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, response_entry
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.off_loop import computed
+from fhir_server.interactions.query import query_pairs, refuse_parameters
+from fhir_server.interactions.unforeseen import unforeseen
 
 
 async def batch(context: RequestContext, bundle: Resource) -> Answer:
     """200 with a batch-response that has one entry for each entry of the batch, failed ones included."""
     parts: list[bytes] = []
     away: FhirError | None = None
-    for entry in entries(context, bundle):
-        try:
-            if away is not None:
-                raise away
-            parts.append(response_entry(context, await entry_answer(context, entry)))
-        except FhirError as error:
+    for entry in await computed(context, entries, context, bundle):
+        if away is not None:
             # Each entry would wait for the database anew: 100 entries took five minutes to say 503.
+            parts.append(failed_entry(context, away))
+            continue
+        try:
+            parts.append(response_entry(context, await _answer(context, entry)))
+        except FhirError as error:
             away = error if error.status == 503 else None
             parts.append(failed_entry(context, error))
-    return Answer(
-        200,
-        b'{"resourceType":"Bundle","type":"batch-response","entry":[' + b",".join(parts) + b"]}"
-        if parts
-        else b'{"resourceType":"Bundle","type":"batch-response"}',
-    )
+    head = b'{"resourceType":"Bundle","type":"batch-response"'
+    return Answer(200, head + (b',"entry":[' + b",".join(parts) + b"]}" if parts else b"}"))
+
+
+async def attempted(context: RequestContext, entry: Entry) -> bytes:
+    """The response entry of one entry run by itself, whatever becomes of it."""
+    try:
+        return response_entry(context, await _answer(context, entry))
+    except FhirError as error:
+        return failed_entry(context, error)
+
+
+async def _answer(context: RequestContext, entry: Entry) -> Answer:
+    """What the entry's interaction answers; what nobody foresaw fails this entry alone."""
+    try:
+        return await entry_answer(context, entry)
+    except FhirError:
+        raise
+    except Exception as error:
+        raise unforeseen(context.request_id, error) from None
 
 
 async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
@@ -36,6 +54,8 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
     Raises FhirError as the interaction does, and 400 for a URL that no interaction has.
     """
     criteria = entry.query if entry.query else None
+    if criteria is not None and not _takes_parameters(entry):
+        refuse_parameters(context, query_pairs(criteria))
     match entry.method, entry.path:
         case "GET" | "HEAD", ("metadata",):
             return capabilities(context)
@@ -60,8 +80,13 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
         case "DELETE", (type, id):
             return await delete.delete(context, type, id, entry.conditions)
         case "DELETE", (type,) if criteria:
-            return await delete.conditional_delete(context, type, criteria)
+            return await delete.conditional_delete(context, type, criteria, entry.conditions)
     raise outcome.BAD_BUNDLE(f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]}.")
+
+
+def _takes_parameters(entry: Entry) -> bool:
+    searches = entry.method in ("GET", "HEAD") and (len(entry.path) == 1 or entry.path[-1] == "_history")
+    return (searches and entry.path != ("metadata",)) or (entry.method in ("PUT", "DELETE") and len(entry.path) == 1)
 
 
 def content(entry: Entry) -> object:

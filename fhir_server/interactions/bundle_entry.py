@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html#transaction, https://hl7.org/fhir/R4/bundle.ht
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
@@ -94,8 +94,10 @@ def _entry(context: RequestContext, position: int, entry: Resource) -> Entry:
         raise outcome.BAD_BUNDLE("The entry has no request; say its method and url.")
     url: str = request["url"]
     path, query = _below_base(context, url)
-    if path and path[0] not in ("metadata", "_history") and not is_resource_type(path[0]):
-        raise outcome.UNKNOWN_TYPE(f"The request URL names '{path[0][:64]}', which is not a resource type of R4.")
+    of_system = request["method"] in ("GET", "HEAD") and path in (("metadata",), ("_history",))
+    if not of_system and (not path or not is_resource_type(path[0])):
+        name = path[0][:64] if path else ""
+        raise outcome.UNKNOWN_TYPE(f"The request URL names '{name}', which is not a resource type of R4.")
     since = request.get("ifModifiedSince")
     conditions = Conditions(
         if_match=request.get("ifMatch"),
@@ -117,11 +119,6 @@ def _below_base(context: RequestContext, url: str) -> tuple[tuple[str, ...], str
     return tuple(unquote(part) for part in path.split("/") if part), query
 
 
-def query_pairs(query: str) -> tuple[tuple[str, str], ...]:
-    """A URL's query as decoded pairs in their order."""
-    return tuple(parse_qsl(query, keep_blank_values=True))
-
-
 def response_entry(context: RequestContext, answer: Answer, full_url: str | None = None) -> bytes:
     """The entry of a response Bundle as JSON, for an answer that succeeded."""
     response: Resource = {"status": _REASONS.get(answer.status, str(answer.status))}
@@ -133,7 +130,7 @@ def response_entry(context: RequestContext, answer: Answer, full_url: str | None
         response["lastModified"] = format_instant(answer.updated)
     drawn = b'{"response":' + encode(response)
     if answer.body is not None:
-        if decode_type(answer.body) == "OperationOutcome":
+        if answer.reports:
             return b'{"response":' + encode(response | {"outcome": decode(answer.body)}) + b"}"
         drawn += b',"resource":' + answer.body
     if full_url is not None:
@@ -145,8 +142,3 @@ def failed_entry(context: RequestContext, error: FhirError) -> bytes:
     """The entry of a response Bundle as JSON, for an entry that was refused."""
     drawn = operation_outcome(error.issues, context.request_id)
     return encode({"response": {"status": str(error.status), "outcome": drawn}})
-
-
-def decode_type(body: bytes) -> str:
-    """The resourceType of a stored body, which always leads."""
-    return body[len(b'{"resourceType":"') :].split(b'"', 1)[0].decode()

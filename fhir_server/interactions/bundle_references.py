@@ -10,10 +10,11 @@ from typing import Any
 from fhir_server.core import outcome
 from fhir_server.core.reference import parse_reference
 from fhir_server.core.resource import Resource
+from fhir_server.definitions.elements import Element, Structure, structure
 from fhir_server.definitions.registry import is_resource_type
 
-# Text that only looks like a link: an identifier's value or prose must stay as sent.
-_NOT_LINKS = frozenset({"value", "valueString", "valueMarkdown", "display", "text", "system"})
+# R4 names Reference.reference, uri, url, oid, uuid and links in narrative; canonicals and all other text stay as sent.
+_LINK_TYPES = frozenset({"uri", "url", "oid", "uuid"})
 _URN = ("urn:uuid:", "urn:oid:")
 _NARRATIVE_LINK = re.compile(r'((?:href|src)\s*=\s*)(["\'])([^"\']*)\2')
 
@@ -51,38 +52,64 @@ def linked(resource: Resource, links: Mapping[str, str], full_url: str | None, r
                 raise _unresolved(text)
         return resource
     own = parse_reference(full_url) if full_url else None
-    base = own.base if own else None
+    return _Linking(links, own.base if own else None).copy(resource, structure(resource["resourceType"]))
 
-    def target(text: str) -> str:
+
+class _Linking:
+    """A copy in the making, by the types of its elements."""
+
+    def __init__(self, links: Mapping[str, str], base: str | None) -> None:
+        self.links = links
+        self.base = base
+
+    def copy(self, value: Resource, of: Structure) -> Resource:
+        made: Resource = {}
+        for name, member in value.items():
+            element = of.elements.get(name)
+            if element is not None and element.primitive:
+                made[name] = self.primitive(member, element)
+            elif isinstance(member, list):
+                made[name] = [
+                    self.copy(each, _of(each, element)) if isinstance(each, dict) else each for each in member
+                ]
+            else:
+                made[name] = self.copy(member, _of(member, element)) if isinstance(member, dict) else member
+        return made
+
+    def primitive(self, member: Any, element: Element) -> Any:
+        if isinstance(member, list):
+            return [self.primitive(each, element) for each in member]
+        if not isinstance(member, str):
+            return member
+        if element.path == "Reference.reference":
+            return self.target(member)
+        if element.type == "xhtml":
+            return _NARRATIVE_LINK.sub(self.narrative, member)
+        # Only what can be nothing but a link: an http fullUrl may also be the resource's own canonical `url`.
+        if element.type in _LINK_TYPES and member.startswith(_URN):
+            return self.links.get(member, member)
+        return member
+
+    def target(self, text: str) -> str:
         plain, _, fragment = text.partition("#")
-        known = links.get(plain)
-        if known is None and base is not None:
-            known = links.get(f"{base}/{plain}")
+        known = self.links.get(plain)
+        if known is None and self.base is not None:
+            known = self.links.get(f"{self.base}/{plain}")
         if known is None:
             if plain.startswith(_URN):
                 raise _unresolved(plain)
             return text
         return f"{known}#{fragment}" if fragment else known
 
-    def narrative(match: re.Match[str]) -> str:
-        return f"{match[1]}{match[2]}{links.get(match[3], match[3])}{match[2]}"
+    def narrative(self, match: re.Match[str]) -> str:
+        return f"{match[1]}{match[2]}{self.links.get(match[3], match[3])}{match[2]}"
 
-    def copy(value: Any, name: str) -> Any:
-        if isinstance(value, dict):
-            return {key: copy(member, key) for key, member in value.items()}
-        if isinstance(value, list):
-            return [copy(member, name) for member in value]
-        if isinstance(value, str):
-            if name == "reference":
-                return target(value)
-            if name == "div":
-                return _NARRATIVE_LINK.sub(narrative, value)
-            if name not in _NOT_LINKS:
-                return links.get(value, value)
-        return value
 
-    copied: Resource = copy(resource, "")
-    return copied
+def _of(value: Resource, element: Element | None) -> Structure:
+    if element is None:
+        # The twin of a primitive (`_birthDate`): an id and extensions.
+        return structure("Element")
+    return structure(value["resourceType"] if element.type == "Resource" else element.type)
 
 
 def _unresolved(reference: str) -> outcome.FhirError:

@@ -5,12 +5,14 @@ https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#con
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.write_plan import Absence, Claim, Put
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.query import query_pairs
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
 from fhir_server.store import search
@@ -34,8 +36,7 @@ class Condition:
         Raises FhirError 400 for unknown parameters, and 412 where the criteria name none at all: they would match
         everything.
         """
-        text = criteria.removeprefix(type).removeprefix("?")
-        pairs = tuple(sorted(parse_qsl(text, keep_blank_values=True)))
+        pairs = tuple(sorted(query_pairs(criteria.removeprefix(type).removeprefix("?"))))
         request = parse(type, pairs, lenient=False, own_bases=context.own_bases)
         if not request.parameters:
             raise outcome.PRECONDITION_FAILED(
@@ -48,9 +49,16 @@ class Condition:
         return Absence(self.type, self.filter)
 
 
-async def one_match(context: RequestContext, condition: Condition) -> str | None:
-    """The id of the one match, None where there is none. Raises FhirError 412 where there are several."""
-    found = await search.matching_ids(context.server.database, condition.type, condition.filter, limit=2)
+async def one_match(
+    context: RequestContext, condition: Condition, gone: frozenset[str] = frozenset()
+) -> search.Match | None:
+    """The one match, None where there is none; resources in `gone` (`Patient/p1`) do not count.
+
+    Raises FhirError 412 where there are several.
+    """
+    limit = 2 + len(gone)
+    matches = await search.matches(context.server.database, condition.type, condition.filter, limit)
+    found = [match for match in matches if f"{condition.type}/{match.id}" not in gone]
     if len(found) > 1:
         raise outcome.MULTIPLE_MATCHES(
             f"More than one {condition.type} matches the condition. Make it more precise, for example by identifier."
@@ -67,6 +75,14 @@ def claims(condition: Condition, document: Put) -> tuple[Claim, ...]:
         if token.startswith("identifier|") and not token.startswith("identifier||") and not token.endswith("|")
     ]
     return tuple(Claim(name) for name in dict.fromkeys(names))
+
+
+def has_moved_on(error: FhirError, if_version: int | None) -> bool:
+    """Whether a write failed only because its match was changed since, so that the condition is to be matched anew.
+
+    Not where the client named the version itself.
+    """
+    return if_version is None and any(issue.number == outcome.VERSION_CONFLICT.number for issue in error.issues)
 
 
 def still_changing(condition: Condition) -> outcome.FhirError:

@@ -11,12 +11,17 @@ ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The parts composed at start that requests share."""
+    """The parts composed at start that requests share.
+
+    `own_bases` are the bases under which a reference means a resource of this server. A request cannot add to them: a
+    made-up Host header would turn another server's references into ours.
+    """
 
     database: Database
     cursor_key: bytes
     cursor_seconds: int
     base_url: str | None
+    own_bases: tuple[str, ...]
     custodian: str | None
     second_check: bool
 
@@ -25,7 +30,8 @@ class Server:
 class RequestContext:
     """One request, without HTTP. `base` is the FHIR base as this client writes it, without a slash at its end.
 
-    With `only_changes` an update whose content is what is stored already writes no new version.
+    With `only_changes` an update whose content is what is stored already writes no new version. `body_bytes` is the
+    size of the body.
     """
 
     server: Server
@@ -34,12 +40,12 @@ class RequestContext:
     lenient: bool = False
     prefer_return: ReturnPreference | None = None
     only_changes: bool = False
+    body_bytes: int = 0
 
     @property
     def own_bases(self) -> tuple[str, ...]:
         """Every base under which a reference means a resource of this server."""
-        configured = self.server.base_url
-        return (self.base,) if configured is None or configured == self.base else (self.base, configured)
+        return self.server.own_bases
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,8 @@ NO_CONDITIONS = Conditions()
 class Answer:
     """What an interaction answers, before the edge puts it on the wire.
 
-    `body` is JSON as UTF-8. `location` is relative to the base (`Patient/p1/_history/1`).
+    `body` is JSON as UTF-8; `reports` says that it is an OperationOutcome about the request, not a resource asked for.
+    `location` is relative to the base (`Patient/p1/_history/1`).
     """
 
     status: int
@@ -67,3 +74,4 @@ class Answer:
     version: int | None = None
     updated: datetime | None = None
     location: str | None = None
+    reports: bool = False

@@ -7,6 +7,7 @@ from fhir_server.core.write_plan import Expect, Matched, WritePlan
 from fhir_server.interactions import admission
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_existing, answer_written
 from fhir_server.store import transactions
 
@@ -17,8 +18,8 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
     With If-None-Exist: 200 with the one resource that matches already, if there is one.
     Raises FhirError 400 or 422 for bad content, 412 where several match.
     """
-    resource = admission.admitted(context, content, type)
-    document = admission.put(context, resource, new_logical_id(), "POST", Expect.NOTHING)
+    resource = await computed(context, admission.admitted, context, content, type)
+    document = await computed(context, admission.put, context, resource, new_logical_id(), "POST", Expect.NOTHING)
     if conditions.if_none_exist is None:
         (written,) = await transactions.run(context.server.database, WritePlan((document,)))
         return answer_written(context, written)
@@ -27,7 +28,7 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
     for _ in range(MATCH_ATTEMPTS):
         existing = await one_match(context, condition)
         if existing is not None:
-            return await answer_existing(context, type, existing)
+            return await answer_existing(context, type, existing.id)
         try:
             (written,) = await transactions.run(context.server.database, plan)
         except Matched:

@@ -1,8 +1,9 @@
 """delete and conditional delete. https://hl7.org/fhir/R4/http.html#delete"""
 
-from fhir_server.core.write_plan import Claim, Delete, WritePlan
+from fhir_server.core.outcome import FhirError
+from fhir_server.core.write_plan import Delete, WritePlan
 from fhir_server.interactions import admission
-from fhir_server.interactions.conditional import Condition, one_match
+from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, has_moved_on, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.store import transactions
 
@@ -19,12 +20,23 @@ async def delete(context: RequestContext, type: str, id: str, conditions: Condit
     return Answer(204, None, written.version, written.updated)
 
 
-async def conditional_delete(context: RequestContext, type: str, criteria: str) -> Answer:
+async def conditional_delete(
+    context: RequestContext, type: str, criteria: str, conditions: Conditions = NO_CONDITIONS
+) -> Answer:
     """204 once the one match, if there was one, is deleted. Raises FhirError 412 where several match."""
     condition = Condition.parse(context, type, criteria, "The URL")
-    existing = await one_match(context, condition)
-    if existing is None:
-        return Answer(204, None)
-    plan = WritePlan((Delete(type, existing),), (Claim(f"{type}?{condition.criteria}"),))
-    (written,) = await transactions.run(context.server.database, plan)
-    return Answer(204, None, written.version, written.updated)
+    if_version = admission.matched_version(conditions.if_match)
+    for _ in range(MATCH_ATTEMPTS):
+        match = await one_match(context, condition)
+        if match is None:
+            return Answer(204, None)
+        # At the version that matched: what was changed since may not match any more.
+        document = Delete(type, match.id, match.version if if_version is None else if_version)
+        try:
+            (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+        except FhirError as error:
+            if has_moved_on(error, if_version):
+                continue
+            raise
+        return Answer(204, None, written.version, written.updated)
+    raise still_changing(condition)

@@ -10,8 +10,9 @@ from fhir_server.core.codec import encode
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_instant, now, parse_instant
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.query import PRESENTATION
 from fhir_server.interactions.read import not_found
-from fhir_server.interactions.search import CALLER
+from fhir_server.interactions.search import CALLER, cursor_of
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 from fhir_server.search.request import DEFAULT_COUNT, MAX_COUNT
 from fhir_server.store import history as stored
@@ -73,10 +74,10 @@ async def of_system(context: RequestContext, pairs: Sequence[tuple[str, str]]) -
 
 
 def _read(context: RequestContext, scope: str, pairs: Sequence[tuple[str, str]]) -> tuple[HistoryRequest, PageState]:
-    cursors = [value for name, value in pairs if name == CURSOR_PARAMETER]
-    if cursors:
+    cursor = cursor_of(context, pairs)
+    if cursor is not None:
         server = context.server
-        state = unseal(server.cursor_key, cursors[0], _bound(scope), CALLER, now(), server.cursor_seconds)
+        state = unseal(server.cursor_key, cursor, _bound(scope), CALLER, now(), server.cursor_seconds)
         return _request(state.pairs), state
     request = _request(pairs, context.lenient)
     return request, PageState(request.applied, now(), None, False)
@@ -91,8 +92,10 @@ def _request(pairs: Sequence[tuple[str, str]], lenient: bool = False) -> History
     count, since = DEFAULT_COUNT, None
     applied: list[tuple[str, str]] = []
     for name, value in pairs:
-        if name in ("_format", "_pretty"):
+        if name in PRESENTATION:
             continue
+        if name in dict(applied):
+            raise outcome.BAD_PARAMETER_VALUE(f"{name} is given more than once.", name)
         if name == "_count":
             if not (value.isascii() and value.isdigit() and len(value) <= 9):
                 raise outcome.BAD_PARAMETER_VALUE("_count must be a whole number of 0 or more.", "_count")

@@ -24,7 +24,7 @@ async def read(context: RequestContext, type: str, id: str, conditions: Conditio
 
 def not_found(type: str, id: str) -> outcome.FhirError:
     """The 404 of an id that was never used."""
-    return outcome.NOT_FOUND(f"There is no {type} with id '{id}'.")
+    return outcome.NOT_FOUND(f"There is no {type} with id '{id[:64]}'.")
 
 
 def _is_fresh(row: Row, conditions: Conditions) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.query import refuse_parameters
 from fhir_server.interactions.searchset import SearchPage, searchset
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 from fhir_server.search.parse import parse
@@ -22,8 +23,8 @@ async def search(context: RequestContext, type: str, pairs: Sequence[tuple[str, 
 
     Raises FhirError 400 with every parameter, modifier and value that cannot be used.
     """
-    cursor = [value for name, value in pairs if name == CURSOR_PARAMETER]
-    if cursor:
+    cursor = cursor_of(context, pairs)
+    if cursor is not None:
         state = _state(context, type, cursor)
         request = parse(type, state.pairs, lenient=context.lenient or state.lenient, own_bases=context.own_bases)
         return await _page(context, request, state)
@@ -33,11 +34,23 @@ async def search(context: RequestContext, type: str, pairs: Sequence[tuple[str, 
     return await _page(context, request, PageState(tuple(pairs), now(), None, context.lenient))
 
 
-def _state(context: RequestContext, type: str, cursor: list[str]) -> PageState:
-    server = context.server
-    if len(cursor) > 1:
+def cursor_of(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> str | None:
+    """The cursor of a page link, None in a first request.
+
+    Raises FhirError 400 where anything that would change the search stands beside it, or a second cursor.
+    """
+    cursors = [value for name, value in pairs if name == CURSOR_PARAMETER]
+    if not cursors:
+        return None
+    refuse_parameters(context, pairs, taken=(CURSOR_PARAMETER,))
+    if len(cursors) > 1:
         raise outcome.BAD_CURSOR(f"{CURSOR_PARAMETER} is given more than once.", CURSOR_PARAMETER)
-    return unseal(server.cursor_key, cursor[0], type, CALLER, now(), server.cursor_seconds)
+    return cursors[0]
+
+
+def _state(context: RequestContext, type: str, cursor: str) -> PageState:
+    server = context.server
+    return unseal(server.cursor_key, cursor, type, CALLER, now(), server.cursor_seconds)
 
 
 async def _page(context: RequestContext, request: SearchRequest, state: PageState) -> Answer:

@@ -3,8 +3,7 @@
 https://hl7.org/fhir/R4/http.html#trules
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError, Issue
@@ -12,43 +11,20 @@ from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Absence, Claim, Delete, Document, Expect, Matched, Put, WritePlan, Written
 from fhir_server.interactions import admission
-from fhir_server.interactions.batch import content, entry_answer
-from fhir_server.interactions.bundle_entry import (
-    Entry,
-    entries,
-    failed_entry,
-    in_entry,
-    query_pairs,
-    response_entry,
-)
-from fhir_server.interactions.bundle_references import conditional_reference, linked, references
-from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims
+from fhir_server.interactions.batch import attempted, content
+from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
+from fhir_server.interactions.bundle_references import linked, references
+from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims, has_moved_on
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.off_loop import computed
+from fhir_server.interactions.query import query_pairs
+from fhir_server.interactions.transaction_links import links_of
+from fhir_server.interactions.transaction_targets import Target, deleted_by, targets_of
 from fhir_server.interactions.written import answer_existing, answer_written
 from fhir_server.search.parse import parse
-from fhir_server.store import search, transactions
+from fhir_server.store import transactions
 
 _READING = ("GET", "HEAD")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What a writing entry comes to act on: the id, and whether that resource exists as the match of its condition."""
-
-    entry: Entry
-    id: str | None
-    matched: bool = False
-    condition: Condition | None = None
-
-    @property
-    def local(self) -> str:
-        """`Patient/p1`."""
-        return f"{self.entry.type}/{self.id}"
-
-    @property
-    def writes(self) -> bool:
-        """Whether anything is to be stored: not where If-None-Exist or a conditional delete found it done already."""
-        return self.id is not None and not (self.entry.method == "POST" and self.matched)
 
 
 async def transaction(context: RequestContext, bundle: Resource) -> Answer:
@@ -56,23 +32,32 @@ async def transaction(context: RequestContext, bundle: Resource) -> Answer:
 
     Raises FhirError whose issues name the failing entry.
     """
-    read = entries(context, bundle)
-    writing = [entry for entry in read if entry.method not in _READING]
-    _refuse_bad_reads(context, [entry for entry in read if entry.method in _READING])
-    admitted = _admitted(context, writing)
+    sent = await computed(context, entries, context, bundle)
+    writing = [entry for entry in sent if entry.method not in _READING]
+    _refuse_bad_reads(context, [entry for entry in sent if entry.method in _READING])
+    admitted = await computed(context, _admitted, context, writing)
     fresh = {entry.position: new_logical_id() for entry in writing}
     for _ in range(MATCH_ATTEMPTS):
-        targets = await _targets(context, writing, admitted, fresh)
-        plan = await _plan(context, targets, admitted)
+        targets = await targets_of(context, writing, admitted, fresh)
+        referred = {position: frozenset(references(resource)) for position, resource in admitted.items()}
+        links = await links_of(context, targets, referred)
+        plan = await computed(context, _plan, context, targets, admitted, referred, links)
         try:
             written = await transactions.run(context.server.database, plan)
         except Matched:
             continue
-        return await _answer(context, read, targets, plan, written)
+        except FhirError as error:
+            refused = next((target for target in targets if target.writes and target.local == error.place), None)
+            if refused is None:
+                raise
+            if refused.matched_version is not None and has_moved_on(error, _asked_version(refused.entry)):
+                continue
+            raise in_entry(error, refused.entry.position) from None
+        return await _answer(context, sent, targets, plan, written)
     raise outcome.WRITE_CONFLICT("What the conditions of the Bundle match kept changing. Send it again.")
 
 
-def _admitted(context: RequestContext, writing: list[Entry]) -> Mapping[int, Resource]:
+def _admitted(context: RequestContext, writing: Sequence[Entry]) -> Mapping[int, Resource]:
     """The valid resource of each entry that has to bring one, by position; raises with the findings of all entries."""
     resources: dict[int, Resource] = {}
     found: list[Issue] = []
@@ -87,7 +72,7 @@ def _admitted(context: RequestContext, writing: list[Entry]) -> Mapping[int, Res
     return resources
 
 
-def _refuse_bad_reads(context: RequestContext, reading: list[Entry]) -> None:
+def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None:
     """Reads run after the commit; what can be seen to be wrong with one fails the transaction before it."""
     for entry in reading:
         try:
@@ -103,169 +88,80 @@ def _refuse_bad_reads(context: RequestContext, reading: list[Entry]) -> None:
 
 
 def _refuse_unroutable(entry: Entry) -> None:
-    one_id = len(entry.path) == 2 and bool(is_id(entry.path[1]))
+    one_id = len(entry.path) == 2 and bool(is_id(entry.path[1])) and not entry.query
     one_type = len(entry.path) == 1
-    allowed = {
-        "POST": one_type,
-        "PUT": one_id or (one_type and bool(entry.query)),
-        "DELETE": one_id or (one_type and bool(entry.query)),
-    }
+    by_condition = one_type and bool(entry.query)
+    allowed = {"POST": one_type and not entry.query, "PUT": one_id or by_condition, "DELETE": one_id or by_condition}
     if not allowed.get(entry.method, False):
         raise outcome.BAD_BUNDLE(
             f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]} in a transaction."
         )
+    conditions = entry.conditions
+    if entry.method == "POST" and (conditions.if_match or conditions.if_none_match):
+        raise outcome.BAD_BUNDLE("A POST takes neither ifMatch nor ifNoneMatch; its condition is ifNoneExist.")
+    if entry.method != "POST" and conditions.if_none_exist:
+        raise outcome.BAD_BUNDLE(f"ifNoneExist is for a POST; the condition of a {entry.method} stands in its url.")
 
 
-async def _targets(
-    context: RequestContext, writing: list[Entry], admitted: Mapping[int, Resource], fresh: Mapping[int, str]
-) -> list[Target]:
-    # The order of the rules: deletes first, so that a condition does not find what the same Bundle deletes.
-    deletes = [await _target(context, e, None, fresh, frozenset()) for e in writing if e.method == "DELETE"]
-    gone = frozenset(target.local for target in deletes if target.id is not None)
-    others = [
-        await _target(context, e, admitted[e.position].get("id"), fresh, gone) for e in writing if e.method != "DELETE"
-    ]
-    targets = sorted(deletes + others, key=lambda target: _VERB_ORDER[target.entry.method])
-    _refuse_duplicates(targets)
-    return targets
-
-
-_VERB_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
-
-
-async def _target(
-    context: RequestContext, entry: Entry, sent_id: str | None, fresh: Mapping[int, str], gone: frozenset[str]
-) -> Target:
-    try:
-        criteria = entry.conditions.if_none_exist if entry.method == "POST" else None if entry.id else entry.query
-        if not criteria:
-            return Target(entry, entry.id or fresh[entry.position])
-        condition = Condition.parse(context, entry.type, criteria, "The condition")
-        existing = await _match(context, condition, gone)
-        if existing is not None:
-            if entry.method == "PUT" and sent_id not in (None, existing):
-                raise outcome.ID_MISMATCH(
-                    f"The condition matches {entry.type}/{existing}, but the resource's id differs."
-                )
-            return Target(entry, existing, True, condition)
-        if entry.method == "DELETE":
-            return Target(entry, None, False, condition)
-        put_id = sent_id if entry.method == "PUT" else None
-        return Target(entry, put_id or fresh[entry.position], False, condition)
-    except FhirError as error:
-        raise in_entry(error, entry.position) from None
-
-
-async def _match(context: RequestContext, condition: Condition, gone: frozenset[str]) -> str | None:
-    ids = await search.matching_ids(context.server.database, condition.type, condition.filter, limit=2 + len(gone))
-    live = [id for id in ids if f"{condition.type}/{id}" not in gone]
-    if len(live) > 1:
-        raise outcome.MULTIPLE_MATCHES(f"More than one {condition.type} matches the condition.")
-    return live[0] if live else None
-
-
-def _refuse_duplicates(targets: list[Target]) -> None:
-    seen: dict[str, int] = {}
-    for target in targets:
-        names = [target.local] if target.writes else []
-        if target.condition is not None and not target.matched and target.entry.method == "POST":
-            names.append(f"{target.entry.type}?{target.condition.criteria}")
-        for name in names:
-            if name in seen:
-                raise in_entry(
-                    outcome.DUPLICATE_ENTRY(f"It writes the same {target.entry.type} as entry {seen[name]}."),
-                    target.entry.position,
-                )
-            seen[name] = target.entry.position
-
-
-async def _plan(context: RequestContext, targets: list[Target], admitted: Mapping[int, Resource]) -> WritePlan:
-    written = [target for target in targets if target.writes and target.entry.position in admitted]
-    referred = {each.entry.position: frozenset(references(admitted[each.entry.position])) for each in written}
-    links = _links(context, targets) | await _conditional_links(context, referred)
-    gone = [target.id for target in targets if target.entry.method == "DELETE" and target.id is not None]
+def _plan(
+    context: RequestContext,
+    targets: Sequence[Target],
+    admitted: Mapping[int, Resource],
+    referred: Mapping[int, frozenset[str]],
+    links: Mapping[str, str],
+) -> WritePlan:
+    gone = [place.partition("/")[2] for place in deleted_by(targets)]
     documents: list[Document] = []
     held: list[Claim] = []
     absences: list[Absence] = []
     for target in targets:
         if not target.writes or target.id is None:
             continue
+        position = target.entry.position
         try:
-            document = _document(context, target, target.id, admitted, links, referred)
+            if target.entry.method == "DELETE":
+                documents.append(_delete(target, target.id))
+                continue
+            resource = linked(admitted[position], links, target.entry.full_url, referred[position])
+            document = _put(context, target, target.id, resource)
         except FhirError as error:
-            raise in_entry(error, target.entry.position) from None
+            raise in_entry(error, position) from None
         documents.append(document)
-        if target.condition is not None and isinstance(document, Put):
+        if target.condition is not None:
             held += claims(target.condition, document)
-            if not target.matched:
-                unless = (
-                    {"$and": [target.condition.filter, {"_id": {"$nin": gone}}]} if gone else target.condition.filter
+            if target.matched_version is None:
+                unmatched = target.condition.filter
+                absences.append(
+                    Absence(target.entry.type, {"$and": [unmatched, {"_id": {"$nin": gone}}]} if gone else unmatched)
                 )
-                absences.append(Absence(target.entry.type, unless))
     return WritePlan(tuple(documents), tuple(dict.fromkeys(held)), tuple(absences))
 
 
-def _document(
-    context: RequestContext,
-    target: Target,
-    id: str,
-    admitted: Mapping[int, Resource],
-    links: Mapping[str, str],
-    referred: Mapping[int, frozenset[str]],
-) -> Document:
+def _delete(target: Target, id: str) -> Delete:
+    asked = _asked_version(target.entry)
+    return Delete(target.entry.type, id, target.matched_version if asked is None else asked)
+
+
+def _put(context: RequestContext, target: Target, id: str, resource: Resource) -> Put:
     entry = target.entry
-    if_version = admission.matched_version(entry.conditions.if_match)
-    if entry.method == "DELETE":
-        return Delete(entry.type, id, if_version)
-    resource = linked(admitted[entry.position], links, entry.full_url, referred[entry.position])
     if entry.method == "POST":
         return admission.put(context, resource, id, "POST", Expect.NOTHING)
     if entry.id is not None and resource.get("id") != id:
         raise outcome.ID_MISMATCH(f"The resource must hold the id of the URL, '{id}'.", f"{entry.type}.id")
-    return admission.put(context, resource, id, "PUT", if_version=if_version)
+    asked = _asked_version(entry)
+    if_version = target.matched_version if asked is None else asked
+    if_absent = admission.must_be_absent(entry.conditions.if_none_match)
+    return admission.put(context, resource, id, "PUT", if_version=if_version, if_absent=if_absent)
 
 
-def _links(context: RequestContext, targets: list[Target]) -> dict[str, str]:
-    links: dict[str, str] = {}
-    for target in targets:
-        full_url = target.entry.full_url
-        if full_url is None or target.id is None or target.entry.method == "DELETE":
-            continue
-        if links.setdefault(full_url, target.local) != target.local:
-            raise in_entry(
-                outcome.BAD_BUNDLE("Another entry has the same fullUrl, so a reference to it could mean either."),
-                target.entry.position,
-            )
-    return links
-
-
-async def _conditional_links(context: RequestContext, referred: Mapping[int, frozenset[str]]) -> dict[str, str]:
-    """Each conditional reference in the Bundle with the one resource that it matches."""
-    links: dict[str, str] = {}
-    for position, texts in referred.items():
-        for text in texts:
-            wanted = conditional_reference(text)
-            if wanted is None or text in links:
-                continue
-            try:
-                links[text] = await _one_target(context, *wanted)
-            except FhirError as error:
-                raise in_entry(error, position) from None
-    return links
-
-
-async def _one_target(context: RequestContext, type: str, criteria: str) -> str:
-    condition = Condition.parse(context, type, criteria, "The reference")
-    match = await _match(context, condition, frozenset())
-    if match is None:
-        raise outcome.UNRESOLVED_REFERENCE(f"A conditional reference to {type} matches nothing on this server.")
-    return f"{type}/{match}"
+def _asked_version(entry: Entry) -> int | None:
+    return admission.matched_version(entry.conditions.if_match)
 
 
 async def _answer(
     context: RequestContext,
-    read: tuple[Entry, ...],
-    targets: list[Target],
+    sent: Sequence[Entry],
+    targets: Sequence[Target],
     plan: WritePlan,
     written: tuple[Written, ...],
 ) -> Answer:
@@ -274,24 +170,26 @@ async def _answer(
     }
     by_position = {target.entry.position: target for target in targets}
     parts = []
-    for entry in read:
+    for entry in sent:
         target = by_position.get(entry.position)
-        try:
-            if target is None:
-                answer = await entry_answer(context, entry)
-            elif target.writes:
-                answer = _written_answer(context, by_local[target.local])
-            elif target.id is None:
-                answer = Answer(204, None)
-            else:
-                answer = await answer_existing(context, entry.type, target.id)
-        except FhirError as error:
+        if target is None:
             # Everything is committed: a read that finds nothing is told in its place, not as a failure of all.
-            parts.append(failed_entry(context, error))
+            parts.append(await attempted(context, entry))
+        elif target.writes:
+            parts.append(response_entry(context, _written_answer(context, by_local[target.local])))
+        elif target.id is None:
+            parts.append(response_entry(context, Answer(204, None)))
         else:
-            parts.append(response_entry(context, answer))
+            parts.append(await _existing(context, entry.type, target.id))
     head = b'{"resourceType":"Bundle","type":"transaction-response"'
     return Answer(200, head + (b',"entry":[' + b",".join(parts) + b"]}" if parts else b"}"))
+
+
+async def _existing(context: RequestContext, type: str, id: str) -> bytes:
+    try:
+        return response_entry(context, await answer_existing(context, type, id))
+    except FhirError as error:
+        return failed_entry(context, error)
 
 
 def _written_answer(context: RequestContext, written: Written) -> Answer:

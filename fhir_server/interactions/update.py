@@ -6,15 +6,23 @@ https://hl7.org/fhir/R4/http.html#update, https://hl7.org/fhir/R4/http.html#cond
 from typing import Any
 
 from fhir_server.core import outcome
-from fhir_server.core.etag import parse_etags
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.reference import is_id
-from fhir_server.core.resource import new_logical_id
+from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Expect, Matched, Method, WritePlan
 from fhir_server.interactions import admission
-from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims, one_match, still_changing
+from fhir_server.interactions.conditional import (
+    MATCH_ATTEMPTS,
+    Condition,
+    claims,
+    has_moved_on,
+    one_match,
+    still_changing,
+)
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_written
-from fhir_server.store import resources, transactions
+from fhir_server.store import transactions
 
 
 async def update(
@@ -27,12 +35,14 @@ async def update(
     """
     if not is_id(id):
         raise outcome.BAD_ID(f"'{id[:64]}' cannot be an id: letters, digits, '-' and '.', 64 at most.", f"{type}.id")
-    resource = admission.admitted(context, content, type)
+    resource = await computed(context, admission.admitted, context, content, type)
     if resource.get("id") != id:
         raise outcome.ID_MISMATCH(f"The body must hold the id of the URL, '{id}'.", f"{type}.id")
-    if conditions.if_none_match is not None:
-        await _refuse_existing(context, type, id, conditions.if_none_match)
-    document = admission.put(context, resource, id, "PUT", if_version=admission.matched_version(conditions.if_match))
+    if_version = admission.matched_version(conditions.if_match)
+    if_absent = admission.must_be_absent(conditions.if_none_match)
+    document = await computed(
+        context, admission.put, context, resource, id, "PUT", if_version=if_version, if_absent=if_absent
+    )
     (written,) = await transactions.run(context.server.database, WritePlan((document,)))
     return answer_written(context, written)
 
@@ -44,36 +54,39 @@ async def conditional_update(
 
     Raises FhirError 412 where several match, 400 where the body's id is not the match's.
     """
-    resource = admission.admitted(context, content, type)
+    resource = await computed(context, admission.admitted, context, content, type)
     condition = Condition.parse(context, type, criteria, "The URL")
     if_version = admission.matched_version(conditions.if_match)
+    if_absent = admission.must_be_absent(conditions.if_none_match)
     for _ in range(MATCH_ATTEMPTS):
-        existing = await one_match(context, condition)
-        sent_id = resource.get("id")
-        if existing is not None:
-            if sent_id is not None and sent_id != existing:
-                raise outcome.ID_MISMATCH(
-                    f"The condition matches {type}/{existing}, but the body's id differs.", f"{type}.id"
-                )
-            document = admission.put(context, resource, existing, "PUT", if_version=if_version)
-            plan = WritePlan((document,), claims(condition, document))
-        else:
-            # R4: no match and an id in the body is a create by update; without one, a create.
-            expect = Expect.NOTHING if sent_id is None else Expect.ANYTHING
-            method: Method = "POST" if sent_id is None else "PUT"
-            document = admission.put(context, resource, sent_id or new_logical_id(), method, expect, if_version)
-            plan = WritePlan((document,), claims(condition, document), (condition.absence(),))
+        plan = await _conditional_plan(context, resource, condition, if_version, if_absent)
         try:
             (written,) = await transactions.run(context.server.database, plan)
         except Matched:
             continue
+        except FhirError as error:
+            if has_moved_on(error, if_version):
+                continue
+            raise
         return answer_written(context, written)
     raise still_changing(condition)
 
 
-async def _refuse_existing(context: RequestContext, type: str, id: str, if_none_match: str) -> None:
-    if parse_etags(if_none_match) != ("*",):
-        raise outcome.BAD_HEADER("If-None-Match on an update can only be *.", "If-None-Match")
-    row = await resources.read(context.server.database, type, id)
-    if row is not None and row.body is not None:
-        raise outcome.PRECONDITION_FAILED(f"{type}/{id} exists, and If-None-Match: * asks that it does not.")
+async def _conditional_plan(
+    context: RequestContext, resource: Resource, condition: Condition, if_version: int | None, if_absent: bool
+) -> WritePlan:
+    """An update of the match at the version that matched, or a create that no match may precede."""
+    match, sent_id = await one_match(context, condition), resource.get("id")
+    if match is not None:
+        if sent_id not in (None, match.id):
+            raise outcome.ID_MISMATCH(
+                f"The condition matches {condition.type}/{match.id}, but the body's id differs.", f"{condition.type}.id"
+            )
+        version = match.version if if_version is None else if_version
+        document = admission.put(context, resource, match.id, "PUT", if_version=version, if_absent=if_absent)
+        return WritePlan((document,), claims(condition, document))
+    # R4: no match and an id in the body is a create by update; without one, a create.
+    expect = Expect.NOTHING if sent_id is None else Expect.ANYTHING
+    method: Method = "POST" if sent_id is None else "PUT"
+    document = admission.put(context, resource, sent_id or new_logical_id(), method, expect, if_version)
+    return WritePlan((document,), claims(condition, document), (condition.absence(),))

@@ -1,6 +1,7 @@
 """vread: one version of a resource, current or past. https://hl7.org/fhir/R4/http.html#vread"""
 
 from fhir_server.core import outcome
+from fhir_server.interactions.admission import version_number
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.store import resources
 
@@ -10,12 +11,10 @@ async def vread(context: RequestContext, type: str, id: str, version_id: str) ->
 
     Raises FhirError 404 for a version that never was, 410 for the version that is a deletion.
     """
-    row = None
-    # Versions are counted from 1; whatever else is asked for cannot exist. 18 digits stay inside a 64-bit integer.
-    if version_id.isascii() and version_id.isdigit() and len(version_id) <= 18:
-        row = await resources.read_version(context.server.database, type, id, int(version_id))
+    version = version_number(version_id)
+    row = None if version is None else await resources.read_version(context.server.database, type, id, version)
     if row is None:
-        raise outcome.VERSION_NOT_FOUND(f"There is no version '{version_id}' of {type}/{id}.")
+        raise outcome.VERSION_NOT_FOUND(f"There is no version '{version_id[:64]}' of {type}/{id[:64]}.")
     if row.body is None:
         raise outcome.GONE(f"Version {version_id} of {type}/{id} is its deletion.")
     return Answer(200, row.body, row.version, row.updated)

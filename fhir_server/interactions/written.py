@@ -19,7 +19,9 @@ def answer_written(context: RequestContext, written: Written) -> Answer:
     elif context.prefer_return == "OperationOutcome":
         verb = "created" if written.created else "updated" if written.changed else "left as it was"
         body = outcome_body(context, f"{written.type}/{written.id} was {verb}; it is at version {written.version}.")
-    return Answer(201 if written.created else 200, body, written.version, written.updated, location)
+    status = 201 if written.created else 200
+    reports = context.prefer_return == "OperationOutcome"
+    return Answer(status, body, written.version, written.updated, location, reports)
 
 
 async def answer_existing(context: RequestContext, type: str, id: str) -> Answer:
@@ -31,7 +33,8 @@ async def answer_existing(context: RequestContext, type: str, id: str) -> Answer
     body = None if context.prefer_return == "minimal" else row.body
     if context.prefer_return == "OperationOutcome":
         body = outcome_body(context, f"{type}/{id} matches the condition already; nothing was created.")
-    return Answer(200, body, row.version, row.updated, f"{type}/{id}/_history/{row.version}")
+    reports = context.prefer_return == "OperationOutcome"
+    return Answer(200, body, row.version, row.updated, f"{type}/{id}/_history/{row.version}", reports)
 
 
 def outcome_body(context: RequestContext, text: str) -> bytes:

@@ -63,25 +63,44 @@ class Destination(Protocol):
 
 async def load_all(source: Iterable[Unit | Unreadable], destination: Destination, tally: Tally) -> None:
     """Send everything the source yields to the destination, and tally what became of it."""
-    running: set[asyncio.Task[None]] = set()
+    running: dict[asyncio.Task[None], frozenset[str]] = {}
+
+    async def finish(return_when: str) -> None:
+        done, _ = await asyncio.wait(running, return_when=return_when)
+        for task in done:
+            del running[task]
+            task.result()
+
     async for job in _jobs(source, tally):
-        running.add(asyncio.create_task(_run(job, destination, tally)))
-        if len(running) >= IN_FLIGHT:
-            done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-            for task in done:
-                task.result()
+        places = job.places
+        # What a later line says of a resource must be written later too.
+        while len(running) >= IN_FLIGHT or not all(places.isdisjoint(others) for others in running.values()):
+            await finish(asyncio.FIRST_COMPLETED)
+        running[asyncio.create_task(_run(job, destination, tally))] = places
     if running:
-        await asyncio.gather(*running)
+        await finish(asyncio.ALL_COMPLETED)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """One Bundle to run. `wheres` names the origin of each entry; a single one stands for all of them."""
 
+    file: str
     bundle: Resource
     wheres: tuple[str, ...]
     types: tuple[str, ...]
     all_or_nothing: bool
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The URLs it writes to; creates are left out, nobody else can mean what they make."""
+        entries = self.bundle.get("entry", ())
+        requests = [entry.get("request") for entry in entries if isinstance(entry, dict)]
+        return frozenset(
+            str(request.get("url"))
+            for request in requests
+            if isinstance(request, dict) and request.get("method") != "POST"
+        )
 
 
 async def _jobs(source: Iterable[Unit | Unreadable], tally: Tally) -> AsyncIterator[_Job]:
@@ -118,8 +137,7 @@ def _is_bundle(content: Any) -> bool:
 def _resources(unit: Unit, bundle_type: str | None) -> Iterable[tuple[str, Any]]:
     if bundle_type in ("collection", "searchset", "history") and isinstance(unit.content.get("entry"), list):
         for position, entry in enumerate(unit.content["entry"]):
-            if isinstance(entry, dict) and "resource" in entry:
-                yield f"{unit.where} entry {position}", entry["resource"]
+            yield f"{unit.where} entry {position}", entry.get("resource") if isinstance(entry, dict) else entry
     else:
         yield unit.where, unit.content
 
@@ -128,7 +146,8 @@ def _singles_job(singles: list[tuple[str, Resource]]) -> _Job:
     entries = [{"resource": resource, "request": _request(resource)} for _, resource in singles]
     bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
     wheres = tuple(where for where, _ in singles)
-    return _Job(bundle, wheres, tuple(resource["resourceType"] for _, resource in singles), all_or_nothing=False)
+    types = tuple(resource["resourceType"] for _, resource in singles)
+    return _Job(wheres[0], bundle, wheres, types, all_or_nothing=False)
 
 
 def _request(resource: Resource) -> Resource:
@@ -146,7 +165,7 @@ def _bundle_job(unit: Unit) -> _Job:
     types = tuple(_type_of(entry) for entry in entries)
     wheres = tuple(f"{unit.where} entry {position}" for position in range(len(kept)))
     bundle = unit.content | ({"entry": kept} if kept else {})
-    return _Job(bundle, wheres, types, all_or_nothing=unit.content["type"] == "transaction")
+    return _Job(unit.where, bundle, wheres, types, all_or_nothing=unit.content["type"] == "transaction")
 
 
 def _keeping_id(entry: Any) -> Any:
@@ -189,8 +208,7 @@ async def _run(job: _Job, destination: Destination, tally: Tally) -> None:
 
 def _reject_all(job: _Job, error: FhirError, tally: Tally) -> None:
     """A Bundle of all or nothing: the file is named once, each of its entries counts."""
-    file = job.wheres[0].rpartition(" entry ")[0] if job.wheres else "(empty Bundle)"
-    tally.reject(file, job.types[0] if job.types else "Bundle", reason(error))
+    tally.reject(job.file, job.types[0] if job.types else "Bundle", reason(error))
     tally.rejected.update(job.types[1:])
 
 
@@ -206,7 +224,7 @@ async def _run_apart(job: _Job, error: FhirError, destination: Destination, tall
         if part:
             bundle = job.bundle | {"entry": [entries[position] for position in part]}
             wheres, types = tuple(job.wheres[p] for p in part), tuple(job.types[p] for p in part)
-            await _run(_Job(bundle, wheres, types, all_or_nothing=False), destination, tally)
+            await _run(_Job(job.file, bundle, wheres, types, all_or_nothing=False), destination, tally)
 
 
 def _by_position(issues: Iterable[Issue]) -> dict[int, list[Issue]]:

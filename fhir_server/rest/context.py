@@ -3,10 +3,10 @@
 https://hl7.org/fhir/R4/http.html
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -14,10 +14,13 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.instant import parse_http_date
 from fhir_server.interactions.context import NO_CONDITIONS, Conditions, RequestContext, ReturnPreference, Server
+from fhir_server.interactions.off_loop import LARGE_BODY_BYTES
+from fhir_server.interactions.query import query_pairs
 from fhir_server.rest.negotiate import refuse_unreadable
 
 BASE_PATH = "/fhir"
-MAX_PAIRS = 1000
+MAX_SEARCH_BYTES = 32 * 1024
+"""The text of one search. A link to its next page carries it, and longer URLs are cut off on the way."""
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist"})
 _HOST = re.compile(r"[A-Za-z0-9.\-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?").fullmatch
@@ -43,13 +46,23 @@ def request_context(request: Request) -> RequestContext:
         preferences.lenient,
         preferences.prefer_return,
         preferences.only_changes,
+        _body_bytes(request),
     )
 
 
+def _body_bytes(request: Request) -> int:
+    if request.method in ("GET", "HEAD", "DELETE"):
+        return 0
+    declared = request.headers.get("content-length", "")
+    # A body sent in chunks of unknown number counts as large.
+    return int(declared) if declared.isascii() and declared.isdigit() else LARGE_BODY_BYTES + 1
+
+
 def _requested_base(request: Request) -> str:
-    host = request.headers.get("host", "")
+    hosts = request.headers.getlist("host")
+    host = hosts[0] if len(hosts) == 1 else ""
     if not _HOST(host):
-        raise outcome.BAD_HEADER("The Host header names no host.", "Host")
+        raise outcome.BAD_HEADER("The request needs one Host header that names a host.", "Host")
     return f"{request.scope['scheme']}://{host}{BASE_PATH}"
 
 
@@ -81,7 +94,12 @@ def _preferences(prefer: str) -> Preferences:
 def conditions(request: Request) -> Conditions:
     """The precondition headers."""
     # One pass over the raw headers: asking Starlette's Headers for each name took 11 µs of a read.
-    sent = {name: value.decode("latin-1") for name, value in request.scope["headers"] if name in _CONDITIONS}
+    sent: dict[bytes, str] = {}
+    for name, value in request.scope["headers"]:
+        if name in _CONDITIONS:
+            text = value.decode("latin-1")
+            # RFC 9110 5.3: lines of one name are one list.
+            sent[name] = f"{sent[name]}, {text}" if name in sent else text
     if not sent:
         return NO_CONDITIONS
     since = sent.get(b"if-modified-since")
@@ -93,35 +111,39 @@ def conditions(request: Request) -> Conditions:
     )
 
 
-def query_pairs(request: Request) -> list[tuple[str, str]]:
+def request_pairs(request: Request) -> list[tuple[str, str]]:
     """The query's decoded pairs in their order. Raises FhirError 400 for what is not UTF-8 or has too many pairs."""
-    return _pairs(request.scope["query_string"])
+    return query_pairs(raw_query(request))
 
 
-def _pairs(encoded: bytes) -> list[tuple[str, str]]:
-    if not encoded:
-        return []
+def raw_query(request: Request) -> str:
+    """The query as sent. Raises FhirError 400 for bytes that belong percent-encoded."""
     try:
-        return parse_qsl(encoded.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_PAIRS)
-    except (UnicodeDecodeError, ValueError):
-        raise outcome.BAD_PARAMETER_VALUE(
-            f"The query must be percent-encoded UTF-8 with at most {MAX_PAIRS} parameters."
-        ) from None
+        query: str = request.scope["query_string"].decode("ascii")
+    except UnicodeDecodeError:
+        raise outcome.BAD_PARAMETER_VALUE("The query must be percent-encoded UTF-8.") from None
+    return query
 
 
-async def form_pairs(request: Request, max_bytes: int) -> list[tuple[str, str]]:
+async def form_pairs(request: Request) -> list[tuple[str, str]]:
     """The pairs of a POST _search: those of the URL, then those of the form.
 
-    Raises FhirError 415 for another media type than a form, 413 over the limit.
+    Raises FhirError 415 for another media type than a form, 413 for more text than a search takes.
     """
-    pairs = query_pairs(request)
-    body = await body_bytes(request, max_bytes)
+    body = await body_bytes(request, MAX_SEARCH_BYTES)
     name = (request.headers.get("content-type") or "").split(";")[0].strip().lower()
     if body and name != "application/x-www-form-urlencoded":
         raise outcome.UNSUPPORTED_MEDIA_TYPE(
             "The body of a POST _search must be application/x-www-form-urlencoded.", "Content-Type"
         )
-    return pairs + _pairs(body.strip())
+    try:
+        pairs = query_pairs(body.strip().decode("ascii"))
+    except UnicodeDecodeError:
+        raise outcome.NOT_A_FORM("The form must be percent-encoded UTF-8.") from None
+    pairs = request_pairs(request) + pairs
+    # What `_format` and `_pretty` say in the form holds as it would in the URL.
+    request.state.form = dict(pairs)
+    return pairs
 
 
 async def content(request: Request, max_bytes: int) -> Any:
@@ -133,7 +155,7 @@ async def content(request: Request, max_bytes: int) -> Any:
     body = await body_bytes(request, max_bytes)
     if not body.strip():
         raise outcome.EMPTY_BODY("The request has no body; send the resource as JSON.")
-    return decode(body)
+    return await asyncio.to_thread(decode, body) if len(body) > LARGE_BODY_BYTES else decode(body)
 
 
 async def body_bytes(request: Request, max_bytes: int) -> bytes:

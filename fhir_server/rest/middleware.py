@@ -6,7 +6,8 @@ import secrets
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fhir_server.core.outcome import FhirError
-from fhir_server.rest.errors import error_response, unexpected
+from fhir_server.interactions.unforeseen import unforeseen
+from fhir_server.rest.errors import error_response
 
 # What also is a FHIR id, because it becomes the id of an OperationOutcome.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-.]{1,64}").fullmatch
@@ -43,7 +44,7 @@ class RequestIds:
         except Exception as error:
             if started:
                 raise
-            await error_response(request_id, unexpected(request_id, error))(scope, receive, send_with_id)
+            await error_response(request_id, unforeseen(request_id, error))(scope, receive, send_with_id)
 
 
 def _sent_id(scope: Scope) -> str | None:

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#summary
 from starlette.requests import Request
 from starlette.responses import Response
 
+from fhir_server.core import outcome
 from fhir_server.core.codec import indented
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_http_date
@@ -29,12 +30,25 @@ def respond(request: Request, answer: Answer, base: str) -> Response:
 
 
 def media_type(request: Request) -> str:
-    """The Content-Type of the answer. Raises FhirError 406 where the client accepts none that can be written."""
-    format_parameter = request.query_params.get("_format") if request.scope["query_string"] else None
-    return f"{written_type(request.headers.get('accept'), format_parameter)}; charset=utf-8"
+    """The Content-Type of the answer.
+
+    Raises FhirError 406 where the client accepts none that can be written, 400 for a `_pretty` that is no boolean.
+    """
+    accept = request.headers.getlist("accept")
+    return f"{written_type(', '.join(accept), _presentation(request)[0])}; charset=utf-8"
 
 
 def _shown(request: Request, body: bytes) -> bytes:
-    if b"_pretty=" in request.scope["query_string"] and request.query_params.get("_pretty") == "true":
-        return indented(body)
-    return body
+    return indented(body) if _presentation(request)[1] else body
+
+
+def _presentation(request: Request) -> tuple[str | None, bool]:
+    """`_format` and `_pretty`, from the query or the form of a POST _search."""
+    form: dict[str, str] = getattr(request.state, "form", {})
+    if not request.scope["query_string"] and not form:
+        return None, False
+    said = dict(request.query_params) | form
+    pretty = said.get("_pretty", "false")
+    if pretty not in ("true", "false"):
+        raise outcome.BAD_PARAMETER_VALUE("_pretty is true or false.", "_pretty")
+    return said.get("_format"), pretty == "true"

@@ -16,7 +16,16 @@ from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import capabilities, create, delete, history, read, search, transaction, update, vread
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext
-from fhir_server.rest.context import BASE_PATH, conditions, content, form_pairs, query_pairs, request_context
+from fhir_server.interactions.query import refuse_parameters
+from fhir_server.rest.context import (
+    BASE_PATH,
+    conditions,
+    content,
+    form_pairs,
+    raw_query,
+    request_context,
+    request_pairs,
+)
 from fhir_server.rest.respond import media_type, respond
 
 Endpoint = Callable[[Request, RequestContext], Awaitable[Answer]]
@@ -49,6 +58,8 @@ class Methods:
         # Refuse a client that can read no answer before anything is written for it.
         media_type(request)
         context = request_context(request)
+        if request.scope["query_string"] and endpoint not in _SEARCHING:
+            refuse_parameters(context, request_pairs(request))
         return respond(request, await endpoint(request, context), context.base)
 
 
@@ -76,11 +87,11 @@ async def _bundle(request: Request, context: RequestContext) -> Answer:
 
 
 async def _search(request: Request, context: RequestContext) -> Answer:
-    return await search.search(context, request.path_params["type"], query_pairs(request))
+    return await search.search(context, request.path_params["type"], request_pairs(request))
 
 
 async def _search_by_form(request: Request, context: RequestContext) -> Answer:
-    return await search.search(context, request.path_params["type"], await form_pairs(request, _limit(request)))
+    return await search.search(context, request.path_params["type"], await form_pairs(request))
 
 
 async def _search_system(request: Request, context: RequestContext) -> Answer:
@@ -93,14 +104,14 @@ async def _create(request: Request, context: RequestContext) -> Answer:
 
 
 async def _conditional_update(request: Request, context: RequestContext) -> Answer:
-    type, criteria = request.path_params["type"], request.scope["query_string"].decode("ascii", "replace")
+    type, criteria = request.path_params["type"], raw_query(request)
     body = await content(request, _limit(request))
     return await update.conditional_update(context, type, criteria, body, conditions(request))
 
 
 async def _conditional_delete(request: Request, context: RequestContext) -> Answer:
-    criteria = request.scope["query_string"].decode("ascii", "replace")
-    return await delete.conditional_delete(context, request.path_params["type"], criteria)
+    criteria = raw_query(request)
+    return await delete.conditional_delete(context, request.path_params["type"], criteria, conditions(request))
 
 
 async def _read(request: Request, context: RequestContext) -> Answer:
@@ -123,15 +134,15 @@ async def _delete(request: Request, context: RequestContext) -> Answer:
 
 async def _history_of_instance(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
-    return await history.of_instance(context, path["type"], path["id"], query_pairs(request))
+    return await history.of_instance(context, path["type"], path["id"], request_pairs(request))
 
 
 async def _history_of_type(request: Request, context: RequestContext) -> Answer:
-    return await history.of_type(context, request.path_params["type"], query_pairs(request))
+    return await history.of_type(context, request.path_params["type"], request_pairs(request))
 
 
 async def _history_of_system(request: Request, context: RequestContext) -> Answer:
-    return await history.of_system(context, query_pairs(request))
+    return await history.of_system(context, request_pairs(request))
 
 
 async def _unknown_operation(request: Request, context: RequestContext) -> Answer:
@@ -142,6 +153,21 @@ def _limit(request: Request) -> int:
     limit: int = request.app.state.max_body_bytes
     return limit
 
+
+_SEARCHING: frozenset[Endpoint] = frozenset(
+    {
+        _search,
+        _search_by_form,
+        _search_system,
+        _conditional_update,
+        _conditional_delete,
+        _history_of_instance,
+        _history_of_type,
+        _history_of_system,
+        _unknown_operation,
+    }
+)
+"""What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
 
 _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
 

@@ -3,6 +3,8 @@
 from hashlib import sha256
 from typing import Any
 
+SORTED = 100
+"""Characters of a text that rows are sorted by."""
 MAX_KEY = 1000
 """Characters of one index key. An identifier or a url is far shorter; what is longer comes from a mistake or malice."""
 

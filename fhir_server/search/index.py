@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues, Range
 from fhir_server.definitions.capability import is_offered
@@ -108,6 +109,11 @@ def index_values(resource: Resource, logical_id: str, own_bases: tuple[str, ...]
         visit(resource, entries)
     owners = (logical_id,) if type == "Patient" else _owners(resource, reading, entries)
     tokens = _bounded(entries.tokens)
+    if len(owners) * (len(tokens) + 1) > MAX_OWNED_TOKENS:
+        raise outcome.TOO_LARGE(
+            f"{type}/{logical_id} is in the records of {len(owners)} patients and has {len(tokens)} search values; "
+            f"together that is more than {MAX_OWNED_TOKENS}. Write one resource for each patient, or for fewer."
+        ).at(f"{type}/{logical_id}")
     meta = resource.get("meta") or {}
     return IndexValues(
         owners=owners,
@@ -130,6 +136,10 @@ def is_sortable(parameter: SearchParameter) -> bool:
         and parameter.type in ("date", "string", "token", "uri")
         and not parameter.code.startswith("_")
     )
+
+
+MAX_OWNED_TOKENS = 20_000
+"""Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
 
 
 @cache

@@ -11,6 +11,8 @@ from fhir_server.core.outcome import Issue
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_PARAMETERS = 100
+MAX_TOKENS = 5_000
+"""Strings one search looks up in all. A bare id of a reference that may name any type stands for 146."""
 MAX_VALUES = 200
 """Values in one OR: MongoDB merges sorted index scans of about 200 values and sorts in memory beyond (measured)."""
 

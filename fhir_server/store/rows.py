@@ -25,8 +25,9 @@ READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1}
 KEPT_FIELDS = {**READ_FIELDS, "owners": 1, "source": 1, "labels": 1}
 """Projection of what a row takes with it into history."""
 
-# Search values are rarely a megabyte; where they are, the driver refuses the row before sending it.
-_MEASURED_FROM_BYTES = MAX_ROW_BYTES - 1024 * 1024
+_MEASURED_FROM_BYTES = 1024 * 1024
+_MEASURED_FROM_VALUES = 5_000
+"""Below both a row cannot reach MAX_ROW_BYTES: 5,000 search values of 1,000 characters are twice 5 MB at most."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -68,10 +69,12 @@ def current_row(put: Put, version: int, updated: datetime, body: bytes) -> Docum
     """The row of a live resource. Raises FhirError 413 where body and search values exceed MAX_ROW_BYTES."""
     row: Document = {"_id": put.id, "version": version, "updated": updated, "body": body, "method": put.method}
     row |= _index_fields(put.index)
-    if len(body) > _MEASURED_FROM_BYTES and (size := row_bytes(row)) > MAX_ROW_BYTES:
+    values = len(put.index.tokens) + len(put.index.owned_tokens) + len(put.index.strings)
+    if (len(body) > _MEASURED_FROM_BYTES or values > _MEASURED_FROM_VALUES) and row_bytes(row) > MAX_ROW_BYTES:
+        place = f"{put.type}/{put.id}"
         raise outcome.TOO_LARGE(
-            f"{put.type}/{put.id} would take {size} bytes with its search values; the limit is {MAX_ROW_BYTES} bytes."
-        )
+            f"{place} takes more than {MAX_ROW_BYTES} bytes with its search values. Split it, or store parts as Binary."
+        ).at(place)
     return row
 
 

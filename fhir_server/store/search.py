@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/search.html
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -48,19 +49,27 @@ async def count(database: Database, type: str, filter: Mapping[str, Any]) -> int
         raise refusal(error) from error
 
 
-async def matching_ids(
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A live row that matches: its id and current version."""
+
+    id: str
+    version: int
+
+
+async def matches(
     database: Database, type: str, filter: Mapping[str, Any], limit: int, session: Session | None = None
-) -> tuple[str, ...]:
-    """The ids of live rows that match, at most `limit`, in no stated order.
+) -> tuple[Match, ...]:
+    """Live rows that match, at most `limit`, in no stated order.
 
     Inside a transaction (`session`) the driver's own errors pass, because its labels decide about a retry.
     """
     collection = database.collections[type]
     cursor = collection.find(
-        live(filter), {"_id": 1}, limit=limit, max_time_ms=database.search_milliseconds, session=session
+        live(filter), {"version": 1}, limit=limit, max_time_ms=database.search_milliseconds, session=session
     )
     try:
-        return tuple(row["_id"] for row in await cursor.to_list(None))
+        return tuple(Match(row["_id"], row["version"]) for row in await cursor.to_list(None))
     except DriverError as error:
         if session is not None:
             raise

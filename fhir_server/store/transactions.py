@@ -39,7 +39,7 @@ from fhir_server.store.rows import (
     same_content,
     tombstone,
 )
-from fhir_server.store.search import matching_ids
+from fhir_server.store.search import matches
 
 _RETRY_SECONDS = 10.0
 _SUSPICIOUS_SECONDS = 2.0
@@ -148,8 +148,8 @@ async def _write(database: Database, running: Session, plan: WritePlan) -> tuple
     if plan.claims:
         await claims.take(database, running, plan.claims)
     for absence in plan.absences:
-        if matches := await matching_ids(database, absence.type, absence.filter, 2, running):
-            raise Matched(absence.type, matches)
+        if found := await matches(database, absence.type, absence.filter, 2, running):
+            raise Matched(absence.type, tuple(match.id for match in found))
     by_type: dict[str, list[Planned]] = {}
     for document in plan.documents:
         by_type.setdefault(document.type, []).append(document)
@@ -183,6 +183,9 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
     if isinstance(document, Delete):
         return _place_tombstone(document, current, moment, rows)
     is_live = current is not None and "deleted" not in current
+    if document.if_absent and is_live:
+        place = f"{document.type}/{document.id}"
+        raise outcome.PRECONDITION_FAILED(f"{place} exists, and If-None-Match: * asks that it does not.").at(place)
     if current is not None and is_live and document.unless_equal and same_content(current["body"], document.resource):
         return Written(document.type, document.id, *_stamp(current), current["body"], created=False, changed=False)
     version, updated = _next_stamp(current, moment)
@@ -219,8 +222,9 @@ def _next_stamp(current: Document | None, moment: datetime) -> tuple[int, dateti
 def _version_conflict(document: Planned, wanted: int, current: Document | None) -> FhirError:
     place = f"{document.type}/{document.id}"
     if current is None:
-        return outcome.VERSION_CONFLICT(f"{place} does not exist, so version {wanted} cannot be replaced.")
-    return outcome.VERSION_CONFLICT(f"{place} is at version {current['version']}, not {wanted}. Read it again.")
+        return outcome.VERSION_CONFLICT(f"{place} does not exist, so version {wanted} cannot be replaced.").at(place)
+    text = f"{place} is at version {current['version']}, not {wanted}. Read it again."
+    return outcome.VERSION_CONFLICT(text).at(place)
 
 
 async def _store(database: Database, running: Session, type: str, rows: _Rows) -> None:

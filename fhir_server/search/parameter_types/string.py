@@ -9,7 +9,7 @@ import re
 import unicodedata
 from typing import Any
 
-from fhir_server.search.entries import MAX_KEY, Entries
+from fhir_server.search.entries import MAX_KEY, SORTED, Entries
 from fhir_server.search.escaping import unescape
 from fhir_server.search.parameter_types.bad_value import BadValue
 from fhir_server.search.paths import Leaf, Visit
@@ -71,10 +71,6 @@ def _text_writer(parameter: str) -> Visit:
         entries.sort_by(parameter, folded[:SORTED], folded[:SORTED])
 
     return write
-
-
-SORTED = 100
-"""Characters of a text that decide its place in an order."""
 
 
 def _parts_writer(parameter: str, parts: tuple[str, ...]) -> Visit:

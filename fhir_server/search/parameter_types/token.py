@@ -11,7 +11,7 @@ Index, in `t`: `param|code|system`; `param|code|` whatever the system; `param|co
 from typing import Any
 
 from fhir_server.definitions.value_sets import required_value_set
-from fhir_server.search.entries import Entries
+from fhir_server.search.entries import SORTED, Entries
 from fhir_server.search.escaping import split_unescaped, unescape
 from fhir_server.search.identifier_aliases import (
     asked_value,
@@ -146,7 +146,7 @@ def _coding_writer(parameter: str) -> Visit:
         token = f"{prefix}{_escaped(code)}|"
         entries.tokens[token] = None
         entries.tokens[token + (system or "|")] = None
-        entries.sort_by(parameter, code, code)
+        entries.sort_by(parameter, code[:SORTED], code[:SORTED])
 
     return write
 
@@ -173,7 +173,7 @@ def _identifier_writer(parameter: str) -> Visit:
             else:
                 own_system, own_text = canonical_identifier(system, text)
                 tokens[_exact(parameter, own_text, own_system)] = None
-            entries.sort_by(parameter, text, text)
+            entries.sort_by(parameter, text[:SORTED], text[:SORTED])
         if system is not None:
             for each in written_systems(system, text):
                 tokens[_any_code(parameter, each)] = None
@@ -192,7 +192,7 @@ def _text_writer(parameter: str, endings: tuple[str, ...]) -> Visit:
         written = prefix + _escaped(code)
         for ending in endings:
             entries.tokens[written + ending] = None
-        entries.sort_by(parameter, code, code)
+        entries.sort_by(parameter, code[:SORTED], code[:SORTED])
 
     return write
 
