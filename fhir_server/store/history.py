@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from fhir_server.definitions.registry import is_resource_type
-from fhir_server.store.mongo import Database, Document, DriverError, aggregate, refusal
+from fhir_server.store.mongo import Database, Document, DriverError, aggregate, page_of, refusal
 from fhir_server.store.rows import READ_FIELDS, Row, history_collection, read_row
 
 
@@ -46,13 +46,15 @@ async def of_instance(
     try:
         # Current first: a version displaced between the two reads is found twice then, and never missed.
         current = await database.collections[type].find_one(current_filter, READ_FIELDS)
-        replaced = await past.find(
-            past_filter,
-            READ_FIELDS | {"rid": 1},
-            sort={"version": -1},
-            limit=count,
-            max_time_ms=database.search_milliseconds,
-        ).to_list(None)
+        replaced = await page_of(
+            past.find(
+                past_filter,
+                READ_FIELDS | {"rid": 1},
+                sort={"version": -1},
+                limit=count,
+                max_time_ms=database.search_milliseconds,
+            )
+        )
     except DriverError as error:
         raise refusal(error) from error
     rows = [read_row(type, row) for row in ([] if current is None else [current]) + replaced]

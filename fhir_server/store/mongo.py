@@ -5,7 +5,7 @@ https://motor.readthedocs.io/en/stable/api-asyncio/asyncio_motor_client.html
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -60,6 +60,7 @@ __all__ = [
     "is_commit_unknown",
     "is_duplicate",
     "is_transient",
+    "page_of",
     "ping",
     "refusal",
     "row_bytes",
@@ -73,6 +74,8 @@ Session = AsyncClientSession
 DriverError = PyMongoError
 
 MAX_KEY = MaxKey()
+MAX_PAGE_BYTES = 64 * 1024 * 1024
+"""Bodies of one page of a search or history. One resource can have up to a quarter of it."""
 MAX_ROW_BYTES = 16 * 1024 * 1024
 """BSON's limit for one document: https://www.mongodb.com/docs/manual/reference/limits/"""
 
@@ -224,8 +227,24 @@ async def aggregate(database: Database, collection: str, pipeline: Sequence[Mapp
     cursor: Any = database.collections[collection].aggregate(pipeline, maxTimeMS=database.search_milliseconds)
     if database.driver == "pymongo":
         cursor = await cursor
-    found: list[Document] = await cursor.to_list(None)
-    return found
+    return await page_of(cursor)
+
+
+async def page_of(cursor: AsyncIterable[Document]) -> list[Document]:
+    """The rows of one page of answers, read as they come.
+
+    Raises FhirError 400 where their bodies are more than MAX_PAGE_BYTES together: 1,000 rows may hold 16 GB.
+    """
+    rows: list[Document] = []
+    left = MAX_PAGE_BYTES
+    async for row in cursor:
+        left -= len(row.get("body") or b"")
+        if left < 0:
+            raise outcome.TOO_COSTLY(
+                f"The page would be larger than {MAX_PAGE_BYTES} bytes. Ask for fewer resources at once with _count."
+            )
+        rows.append(row)
+    return rows
 
 
 async def index_specifications(database: Database, collection: str) -> dict[str, Document]:

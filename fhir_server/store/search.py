@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.search.query import Query
-from fhir_server.store.mongo import MAX_KEY, Database, Document, DriverError, Session, aggregate, refusal
+from fhir_server.store.mongo import MAX_KEY, Database, Document, DriverError, Session, aggregate, page_of, refusal
 
 
 class SearchRow(msgspec.Struct, frozen=True):
@@ -104,7 +104,7 @@ async def _find(database: Database, query: Query) -> list[Document]:
         max_time_ms=database.search_milliseconds,
         hint=query.hint,
     )
-    return await cursor.to_list(None)
+    return await page_of(cursor)
 
 
 async def _find_sorted_by_absent(database: Database, query: Query, absent: tuple[str, ...]) -> list[Document]:

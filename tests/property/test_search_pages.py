@@ -129,4 +129,4 @@ async def test_the_tests_own_reading_of_filters_is_mongodbs(corpus: Corpus, data
     pairs = generated.query(pick, _kinds(type))
     filter = _planned(type, pairs, PageState((), generated.NOW, None)).filter
     by_hand = {each.id for each in corpus.records[type] if takes(filter, row(each.resource, each.id, each.updated))}
-    assert set(await search.matching_ids(corpus.database, type, filter, ROWS + 1)) == by_hand
+    assert {match.id for match in await search.matches(corpus.database, type, filter, ROWS + 1)} == by_hand

@@ -23,7 +23,7 @@ async def test_a_type_never_written_is_empty_and_stays_without_a_collection(data
     assert await search.find(database, by_birth) == []
     assert await search.find(database, Query("Patient", {"pt": "p1|"}, BY_ID, 10, hint="pt")) == []
     assert await search.count(database, "Patient", {}) == 0
-    assert await search.matching_ids(database, "Patient", {}, 2) == ()
+    assert await search.matches(database, "Patient", {}, 2) == ()
     assert await database.handle.list_collection_names() == []
 
 
@@ -52,7 +52,7 @@ async def test_deleted_resources_are_in_no_search(database: Database, filter: di
     await write(database, Delete("Patient", "a"))
     assert found(await search.find(database, Query("Patient", filter, BY_ID, 10))) == ["b"]
     assert await search.count(database, "Patient", filter) == 1
-    assert await search.matching_ids(database, "Patient", filter, 10) == ("b",)
+    assert await search.matches(database, "Patient", filter, 10) == (search.Match("b", 1),)
 
 
 async def test_a_page_of_more_than_a_hundred_rows_is_whole(database: Database) -> None:
