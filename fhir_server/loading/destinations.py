@@ -8,7 +8,7 @@ import httpx
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
-from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.core.outcome import NUMBER_SYSTEM, FhirError, Issue
 from fhir_server.core.resource import Resource
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext, Server
@@ -72,4 +72,10 @@ def _refusal(response: httpx.Response) -> FhirError:
 
 def _issue(issue: Resource) -> Issue:
     text = issue.get("details", {}).get("text") or issue.get("diagnostics") or "refused without a reason"
-    return Issue(issue.get("code", "exception"), str(text), 0, "error", next(iter(issue.get("expression", ())), None))
+    coding: Resource = next(iter(issue.get("details", {}).get("coding", ())), {})
+    expression = next(iter(issue.get("expression", ())), None)
+    ours = coding.get("system") == NUMBER_SYSTEM
+    number = int(coding["code"]) if ours and str(coding.get("code")).isdigit() else 0
+    return Issue(
+        issue.get("code", "exception"), str(text), number, "error", next(iter(issue.get("expression", ())), None)
+    )

@@ -6,15 +6,16 @@ loading the same file twice adds nothing. Every other resource is stored under i
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError, Issue
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
-from fhir_server.loading.sources import Unit, Unreadable, reason
+from fhir_server.loading.sources import Unit, Unreadable, reason, units
 
 BATCH_RESOURCES = 200
 """Single resources written together. 1,000 was no faster and holds five times the memory."""
@@ -34,12 +35,17 @@ class Rejection:
 
 @dataclass(slots=True)
 class Tally:
-    """What became of everything read so far."""
+    """What became of everything read so far.
+
+    `deferred` are files to be tried again, because what they refer to by a condition was not there yet; None on the
+    last round, when that is a rejection.
+    """
 
     accepted: Counter[str] = field(default_factory=Counter)
     rejected: Counter[str] = field(default_factory=Counter)
     rejections: list[Rejection] = field(default_factory=list)
     named: int = 0
+    deferred: list[Path] | None = None
 
     @property
     def unlisted(self) -> int:
@@ -62,7 +68,28 @@ class Destination(Protocol):
 
 
 async def load_all(source: Iterable[Unit | Unreadable], destination: Destination, tally: Tally) -> None:
-    """Send everything the source yields to the destination, and tally what became of it."""
+    """Send everything the source yields to the destination, and tally what became of it.
+
+    A file whose one transaction refers by a condition to what is not there yet (as patients' records refer to
+    hospitals in another file) is tried again after all others, for as long as that lets any of them in.
+    """
+    tally.deferred = []
+    await _round(source, destination, tally)
+    while tally.deferred:
+        waiting, tally.deferred = tally.deferred, []
+        await _round(_again(waiting), destination, tally)
+        if len(tally.deferred) == len(waiting):
+            tally.deferred = None
+            await _round(_again(waiting), destination, tally)
+            return
+
+
+def _again(paths: Iterable[Path]) -> Iterator[Unit | Unreadable]:
+    for path in paths:
+        yield from units(path, lambda count: None)
+
+
+async def _round(source: Iterable[Unit | Unreadable], destination: Destination, tally: Tally) -> None:
     running: dict[asyncio.Task[None], frozenset[str]] = {}
 
     async def finish(return_when: str) -> None:
@@ -83,13 +110,14 @@ async def load_all(source: Iterable[Unit | Unreadable], destination: Destination
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One Bundle to run. `wheres` names the origin of each entry; a single one stands for all of them."""
+    """One Bundle to run. `wheres` names the origin of each entry. `path` is the file that holds nothing else."""
 
     file: str
     bundle: Resource
     wheres: tuple[str, ...]
     types: tuple[str, ...]
     all_or_nothing: bool
+    path: Path | None = None
 
     @property
     def places(self) -> frozenset[str]:
@@ -165,7 +193,8 @@ def _bundle_job(unit: Unit) -> _Job:
     types = tuple(_type_of(entry) for entry in entries)
     wheres = tuple(f"{unit.where} entry {position}" for position in range(len(kept)))
     bundle = unit.content | ({"entry": kept} if kept else {})
-    return _Job(unit.where, bundle, wheres, types, all_or_nothing=unit.content["type"] == "transaction")
+    path = unit.path if unit.where == str(unit.path) else None
+    return _Job(unit.where, bundle, wheres, types, unit.content["type"] == "transaction", path)
 
 
 def _keeping_id(entry: Any) -> Any:
@@ -192,7 +221,10 @@ async def _run(job: _Job, destination: Destination, tally: Tally) -> None:
         response = await destination.run(job.bundle)
     except FhirError as error:
         if job.all_or_nothing or not job.wheres:
-            _reject_all(job, error, tally)
+            if tally.deferred is not None and job.path is not None and _waits_for_others(error):
+                tally.deferred.append(job.path)
+            else:
+                _reject_all(job, error, tally)
         elif len(job.wheres) == 1:
             tally.reject(job.wheres[0], job.types[0], reason(error))
         else:
@@ -204,6 +236,10 @@ async def _run(job: _Job, destination: Destination, tally: Tally) -> None:
             tally.accepted[type] += 1
         else:
             tally.reject(where, type, _outcome_in_words(entry["response"].get("outcome")) or status)
+
+
+def _waits_for_others(error: FhirError) -> bool:
+    return all(issue.number == outcome.UNRESOLVED_REFERENCE.number for issue in error.issues)
 
 
 def _reject_all(job: _Job, error: FhirError, tally: Tally) -> None:

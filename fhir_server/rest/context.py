@@ -23,7 +23,9 @@ MAX_SEARCH_BYTES = 32 * 1024
 """The text of one search. A link to its next page carries it, and longer URLs are cut off on the way."""
 
 _CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist"})
-_HOST = re.compile(r"[A-Za-z0-9.\-]+(?::\d{1,5})?|\[[0-9A-Fa-f:.]+\](?::\d{1,5})?").fullmatch
+# Without a configured base only loopback is served. Any other name in Host is one that somebody's web page made to
+# point here (DNS rebinding), to read records through the browser of the person who runs the server.
+_HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE).fullmatch
 _RETURNS: dict[str, ReturnPreference] = {
     "minimal": "minimal",
     "representation": "representation",
@@ -32,7 +34,7 @@ _RETURNS: dict[str, ReturnPreference] = {
 
 
 def request_context(request: Request) -> RequestContext:
-    """The request without its HTTP. Raises FhirError 400 for a Host header that names no host."""
+    """The request without its HTTP. Raises FhirError 400 for a Host that this server is not known by."""
     server: Server = request.app.state.server
     base = server.base_url or _requested_base(request)
     preferences = Preferences()
@@ -62,7 +64,11 @@ def _requested_base(request: Request) -> str:
     hosts = request.headers.getlist("host")
     host = hosts[0] if len(hosts) == 1 else ""
     if not _HOST(host):
-        raise outcome.BAD_HEADER("The request needs one Host header that names a host.", "Host")
+        raise outcome.BAD_HEADER(
+            "The request needs one Host header with a name of loopback, such as localhost. "
+            "Set FHIR_BASE_URL for another.",
+            "Host",
+        )
     return f"{request.scope['scheme']}://{host}{BASE_PATH}"
 
 

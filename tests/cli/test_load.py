@@ -125,6 +125,40 @@ def test_a_transaction_with_one_bad_entry_is_rejected_whole(tmp_path: Path, data
     assert "Bundle.entry[1].resource.gender" in done.stderr
 
 
+def test_files_that_refer_to_one_another_by_conditions_load_in_any_order(
+    tmp_path: Path, database: dict[str, str], server: StartServer
+) -> None:
+    """As newer Synthea writes them: patients refer to hospitals by identifier, and their files sort first."""
+    id, npi = uuid4().hex, uuid4().hex
+    person = {
+        "resourceType": "Patient",
+        "id": id,
+        "managingOrganization": {"reference": f"Organization?identifier=urn:npi|{npi}"},
+    }
+    hospital = {"resourceType": "Organization", "identifier": [{"system": "urn:npi", "value": npi}], "name": "H"}
+    hospital_request = {"method": "POST", "url": "Organization", "ifNoneExist": f"identifier=urn:npi|{npi}"}
+    lost = {"resourceType": "Patient", "managingOrganization": {"reference": "Organization?identifier=urn:npi|nobody"}}
+    for name, resource, request in (
+        ("Aaron.json", person, {"method": "POST", "url": "Patient"}),
+        ("Lost.json", lost, {"method": "POST", "url": "Patient"}),
+        ("hospitals.json", hospital, hospital_request),
+    ):
+        bundle = {
+            "resourceType": "Bundle",
+            "type": "transaction",
+            "entry": [{"resource": resource, "request": request}],
+        }
+        (tmp_path / name).write_text(json.dumps(bundle))
+    first = run("load", str(tmp_path), settings=database)
+    assert first.returncode == 1
+    assert row(first.stdout, "Patient")[1:3] == ["1", "1"], first.stderr
+    assert "Lost.json" in first.stderr and "Aaron.json" not in first.stderr.split("rejected", 1)[1]
+    base = server().base
+    stored = httpx.get(f"{base}/Patient/{id}", trust_env=False).json()
+    found = httpx.get(f"{base}/{stored['managingOrganization']['reference']}", trust_env=False).json()
+    assert found["identifier"] == hospital["identifier"]
+
+
 def test_a_running_server_can_be_loaded_by_its_url(tmp_path: Path, server: StartServer) -> None:
     running = server()
     sent = patients(450)

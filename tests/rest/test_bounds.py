@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.conftest import RunningServer
-from tests.rest.conftest import FHIR_JSON, created, numbers, patient
+from tests.rest.conftest import created, numbers, patient
 from tests.rest.test_transaction import bundle, entry
 
 
@@ -200,18 +200,21 @@ def test_a_stored_outcome_is_read_as_a_resource_in_a_batch(api: httpx.Client) ->
     assert row["resource"] == stored
 
 
-def test_a_made_up_host_does_not_make_foreign_references_ours(api: httpx.Client, shared_server: RunningServer) -> None:
+def test_references_under_each_name_of_loopback_are_ours(api: httpx.Client, shared_server: RunningServer) -> None:
     port = urlsplit(shared_server.base).port
     own = created(api, patient())["id"]
     code = {"coding": [{"system": "http://loinc.org", "code": "8302-2"}]}
     sent = {"resourceType": "Observation", "status": "final", "code": code}
-    for name in ("localhost", "127.0.0.1"):
-        subject = {"reference": f"http://{name}:{port}/fhir/Patient/{own}"}
-        created(api, sent | {"subject": subject})
-    forged = {"host": "other.example", **FHIR_JSON}
-    api.post(
-        "Observation",
-        json=sent | {"subject": {"reference": f"http://other.example/fhir/Patient/{own}"}},
-        headers=forged,
-    )
-    assert api.get(f"Observation?patient={own}").json()["total"] == 2
+    for name in ("localhost", "127.0.0.1", "[::1]"):
+        created(api, sent | {"subject": {"reference": f"http://{name}:{port}/fhir/Patient/{own}"}})
+    created(api, sent | {"subject": {"reference": f"http://other.example/fhir/Patient/{own}"}})
+    assert api.get(f"Observation?patient={own}").json()["total"] == 3
+
+
+@pytest.mark.parametrize(
+    "host", ["other.example", "localhost.other.example", "127.0.0.1@other.example", "10.0.0.1:8080"]
+)
+def test_a_host_that_somebodys_web_page_made_up_gets_nothing(api: httpx.Client, host: str) -> None:
+    response = api.get("Patient", headers={"host": host})
+    assert (response.status_code, numbers(response)) == (400, ["1011"])
+    assert api.get("Patient", headers={"host": "localhost:9999"}).status_code == 200
