@@ -76,6 +76,4 @@ def _issue(issue: Resource) -> Issue:
     expression = next(iter(issue.get("expression", ())), None)
     ours = coding.get("system") == NUMBER_SYSTEM
     number = int(coding["code"]) if ours and str(coding.get("code")).isdigit() else 0
-    return Issue(
-        issue.get("code", "exception"), str(text), number, "error", next(iter(issue.get("expression", ())), None)
-    )
+    return Issue(issue.get("code", "exception"), str(text), number, "error", expression)

@@ -14,9 +14,9 @@ from tests.require import ROOT
 # Written in pieces, so that this file does not hold what it looks for.
 MACHINE_PATH = re.compile(r"(?<![\w.~/-])/(?:" + "work|root|home|tmp|Users" + r")(?:/[\w.-]|(?=[\s\"'`)]|$))")
 REGISTRIES = (
-    "registry.npmjs" + ".org",
+    "registry.npm" + "js.org",
     "pypi" + ".org",
-    "python" + "hosted.org",
+    "pythonhosted" + ".org",
     "deb.debian" + ".org",
     "proxy.golang" + ".org",
     "index.docker" + ".io",
