@@ -98,12 +98,25 @@ class Absence:
 
 
 @dataclass(frozen=True, slots=True)
+class Presence:
+    """The resource `id` of `type`, and no other live one, must match `filter` inside the transaction; else Matched.
+
+    A version guard instead would make 50 conditional updates of one resource fail and match anew one after the other.
+    """
+
+    type: str
+    filter: dict[str, Any]
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WritePlan:
     """Documents to write, and what must hold while they are written."""
 
     documents: tuple[Document, ...]
     claims: tuple[Claim, ...] = ()
     absences: tuple[Absence, ...] = ()
+    presences: tuple[Presence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +137,7 @@ class Written:
 
 
 class Matched(Exception):
-    """A plan's Absence did not hold: someone else created what the condition looks for. `ids` are the matches."""
+    """A plan's Absence or Presence did not hold: someone else changed what matches. `ids` are some of the matches."""
 
     def __init__(self, type: str, ids: tuple[str, ...]) -> None:
         super().__init__(f"{type}: {len(ids)} matches")

@@ -3,14 +3,14 @@
 https://hl7.org/fhir/R4/http.html#ccreate, https://hl7.org/fhir/R4/http.html#cond-update
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
-from fhir_server.core.outcome import FhirError
-from fhir_server.core.write_plan import Absence, Claim, Put
+from fhir_server.core.write_plan import Absence, Claim, Presence, Put
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.query import query_pairs
 from fhir_server.search.parse import parse
@@ -44,9 +44,16 @@ class Condition:
             )
         return cls(type, urlencode(pairs), plan(request, None, None, now()).filter)
 
-    def absence(self) -> Absence:
-        """The guard that nothing matches when the plan runs."""
-        return Absence(self.type, self.filter)
+    def absence(self, gone: Collection[str] = ()) -> Absence:
+        """The guard that nothing but the ids in `gone` matches when the plan runs."""
+        return Absence(self.type, self._without(gone))
+
+    def presence(self, id: str, gone: Collection[str] = ()) -> Presence:
+        """The guard that `id`, and nothing else but the ids in `gone`, matches when the plan runs."""
+        return Presence(self.type, self._without(gone), id)
+
+    def _without(self, gone: Collection[str]) -> dict[str, Any]:
+        return {"$and": [self.filter, {"_id": {"$nin": sorted(gone)}}]} if gone else self.filter
 
 
 async def one_match(
@@ -75,14 +82,6 @@ def claims(condition: Condition, document: Put) -> tuple[Claim, ...]:
         if token.startswith("identifier|") and not token.startswith("identifier||") and not token.endswith("|")
     ]
     return tuple(Claim(name) for name in dict.fromkeys(names))
-
-
-def has_moved_on(error: FhirError, if_version: int | None) -> bool:
-    """Whether a write failed only because its match was changed since, so that the condition is to be matched anew.
-
-    Not where the client named the version itself.
-    """
-    return if_version is None and any(issue.number == outcome.VERSION_CONFLICT.number for issue in error.issues)
 
 
 def still_changing(condition: Condition) -> outcome.FhirError:

@@ -1,9 +1,8 @@
 """delete and conditional delete. https://hl7.org/fhir/R4/http.html#delete"""
 
-from fhir_server.core.outcome import FhirError
-from fhir_server.core.write_plan import Delete, WritePlan
+from fhir_server.core.write_plan import Delete, Matched, WritePlan
 from fhir_server.interactions import admission
-from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, has_moved_on, one_match, still_changing
+from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.store import transactions
 
@@ -30,13 +29,10 @@ async def conditional_delete(
         match = await one_match(context, condition)
         if match is None:
             return Answer(204, None)
-        # At the version that matched: what was changed since may not match any more.
-        document = Delete(type, match.id, match.version if if_version is None else if_version)
+        plan = WritePlan((Delete(type, match.id, if_version),), presences=(condition.presence(match.id),))
         try:
-            (written,) = await transactions.run(context.server.database, WritePlan((document,)))
-        except FhirError as error:
-            if has_moved_on(error, if_version):
-                continue
-            raise
+            (written,) = await transactions.run(context.server.database, plan)
+        except Matched:
+            continue
         return Answer(204, None, written.version, written.updated)
     raise still_changing(condition)

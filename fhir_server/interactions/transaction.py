@@ -9,12 +9,23 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError, Issue
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource, new_logical_id
-from fhir_server.core.write_plan import Absence, Claim, Delete, Document, Expect, Matched, Put, WritePlan, Written
+from fhir_server.core.write_plan import (
+    Absence,
+    Claim,
+    Delete,
+    Document,
+    Expect,
+    Matched,
+    Presence,
+    Put,
+    WritePlan,
+    Written,
+)
 from fhir_server.interactions import admission
 from fhir_server.interactions.batch import attempted, content
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
 from fhir_server.interactions.bundle_references import linked, references
-from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims, has_moved_on
+from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.query import query_pairs
@@ -50,8 +61,6 @@ async def transaction(context: RequestContext, bundle: Resource) -> Answer:
             refused = next((target for target in targets if target.writes and target.local == error.place), None)
             if refused is None:
                 raise
-            if refused.matched_version is not None and has_moved_on(error, _asked_version(refused.entry)):
-                continue
             raise in_entry(error, refused.entry.position) from None
         return await _answer(context, sent, targets, plan, written)
     raise outcome.WRITE_CONFLICT("What the conditions of the Bundle match kept changing. Send it again.")
@@ -110,36 +119,37 @@ def _plan(
     referred: Mapping[int, frozenset[str]],
     links: Mapping[str, str],
 ) -> WritePlan:
-    gone = [place.partition("/")[2] for place in deleted_by(targets)]
+    deleted: dict[str, set[str]] = {}
+    for place in deleted_by(targets):
+        type, _, id = place.partition("/")
+        deleted.setdefault(type, set()).add(id)
     documents: list[Document] = []
     held: list[Claim] = []
     absences: list[Absence] = []
+    presences: list[Presence] = []
     for target in targets:
         if not target.writes or target.id is None:
             continue
-        position = target.entry.position
+        position, condition = target.entry.position, target.condition
+        # The conditions were matched without what the Bundle deletes; a delete's own condition with it.
+        is_delete = target.entry.method == "DELETE"
+        gone = () if is_delete else deleted.get(target.entry.type, ())
+        if condition is not None and target.matched:
+            presences.append(condition.presence(target.id, gone))
+        elif condition is not None:
+            absences.append(condition.absence(gone))
         try:
-            if target.entry.method == "DELETE":
-                documents.append(_delete(target, target.id))
+            if is_delete:
+                documents.append(Delete(target.entry.type, target.id, _asked_version(target.entry)))
                 continue
             resource = linked(admitted[position], links, target.entry.full_url, referred[position])
             document = _put(context, target, target.id, resource)
         except FhirError as error:
             raise in_entry(error, position) from None
         documents.append(document)
-        if target.condition is not None:
-            held += claims(target.condition, document)
-            if target.matched_version is None:
-                unmatched = target.condition.filter
-                absences.append(
-                    Absence(target.entry.type, {"$and": [unmatched, {"_id": {"$nin": gone}}]} if gone else unmatched)
-                )
-    return WritePlan(tuple(documents), tuple(dict.fromkeys(held)), tuple(absences))
-
-
-def _delete(target: Target, id: str) -> Delete:
-    asked = _asked_version(target.entry)
-    return Delete(target.entry.type, id, target.matched_version if asked is None else asked)
+        if condition is not None:
+            held += claims(condition, document)
+    return WritePlan(tuple(documents), tuple(dict.fromkeys(held)), tuple(absences), tuple(presences))
 
 
 def _put(context: RequestContext, target: Target, id: str, resource: Resource) -> Put:
@@ -148,8 +158,7 @@ def _put(context: RequestContext, target: Target, id: str, resource: Resource) -
         return admission.put(context, resource, id, "POST", Expect.NOTHING)
     if entry.id is not None and resource.get("id") != id:
         raise outcome.ID_MISMATCH(f"The resource must hold the id of the URL, '{id}'.", f"{entry.type}.id")
-    asked = _asked_version(entry)
-    if_version = target.matched_version if asked is None else asked
+    if_version = _asked_version(entry)
     if_absent = admission.must_be_absent(entry.conditions.if_none_match)
     return admission.put(context, resource, id, "PUT", if_version=if_version, if_absent=if_absent)
 

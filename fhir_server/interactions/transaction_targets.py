@@ -18,14 +18,14 @@ _VERB_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The id an entry acts on (None: a conditional delete that found nothing) and the version that matched, if one did.
+    """The id an entry acts on (None: a conditional delete that found nothing), and whether it is that of a match.
 
     `condition` is None for an entry that names its id or creates without a condition.
     """
 
     entry: Entry
     id: str | None
-    matched_version: int | None = None
+    matched: bool = False
     condition: Condition | None = None
 
     @property
@@ -36,7 +36,7 @@ class Target:
     @property
     def writes(self) -> bool:
         """Whether anything is to be stored: not where If-None-Exist or a conditional delete found it done already."""
-        return self.id is not None and not (self.entry.method == "POST" and self.matched_version is not None)
+        return self.id is not None and not (self.entry.method == "POST" and self.matched)
 
 
 async def targets_of(
@@ -78,19 +78,19 @@ async def _target(
                 raise outcome.ID_MISMATCH(
                     f"The condition matches {entry.type}/{match.id}, but the resource's id differs."
                 )
-            return Target(entry, match.id, match.version, condition)
+            return Target(entry, match.id, True, condition)
     except FhirError as error:
         raise in_entry(error, entry.position) from None
     if entry.method == "DELETE":
-        return Target(entry, None, None, condition)
-    return Target(entry, (sent_id if entry.method == "PUT" else None) or fresh[entry.position], None, condition)
+        return Target(entry, None, False, condition)
+    return Target(entry, (sent_id if entry.method == "PUT" else None) or fresh[entry.position], False, condition)
 
 
 def _refuse_duplicates(targets: Sequence[Target]) -> None:
     seen: dict[str, int] = {}
     for target in targets:
         names = [target.local] if target.writes else []
-        if target.condition is not None and target.entry.method != "DELETE" and target.matched_version is None:
+        if target.condition is not None and target.entry.method != "DELETE" and not target.matched:
             names.append(f"{target.entry.type}?{target.condition.criteria}")
         for name in names:
             if name in seen:

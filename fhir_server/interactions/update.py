@@ -6,7 +6,6 @@ https://hl7.org/fhir/R4/http.html#update, https://hl7.org/fhir/R4/http.html#cond
 from typing import Any
 
 from fhir_server.core import outcome
-from fhir_server.core.outcome import FhirError
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Expect, Matched, Method, WritePlan
@@ -15,7 +14,6 @@ from fhir_server.interactions.conditional import (
     MATCH_ATTEMPTS,
     Condition,
     claims,
-    has_moved_on,
     one_match,
     still_changing,
 )
@@ -64,10 +62,6 @@ async def conditional_update(
             (written,) = await transactions.run(context.server.database, plan)
         except Matched:
             continue
-        except FhirError as error:
-            if has_moved_on(error, if_version):
-                continue
-            raise
         return answer_written(context, written)
     raise still_changing(condition)
 
@@ -75,16 +69,15 @@ async def conditional_update(
 async def _conditional_plan(
     context: RequestContext, resource: Resource, condition: Condition, if_version: int | None, if_absent: bool
 ) -> WritePlan:
-    """An update of the match at the version that matched, or a create that no match may precede."""
+    """An update of the match for as long as it matches, or a create that no match may precede."""
     match, sent_id = await one_match(context, condition), resource.get("id")
     if match is not None:
         if sent_id not in (None, match.id):
             raise outcome.ID_MISMATCH(
                 f"The condition matches {condition.type}/{match.id}, but the body's id differs.", f"{condition.type}.id"
             )
-        version = match.version if if_version is None else if_version
-        document = admission.put(context, resource, match.id, "PUT", if_version=version, if_absent=if_absent)
-        return WritePlan((document,), claims(condition, document))
+        document = admission.put(context, resource, match.id, "PUT", if_version=if_version, if_absent=if_absent)
+        return WritePlan((document,), claims(condition, document), presences=(condition.presence(match.id),))
     # R4: no match and an id in the body is a create by update; without one, a create.
     expect = Expect.NOTHING if sent_id is None else Expect.ANYTHING
     method: Method = "POST" if sent_id is None else "PUT"

@@ -58,7 +58,7 @@ async def run(database: Database, plan: WritePlan) -> tuple[Written, ...]:
     if plan.claims:
         await indexes.ensure_claims(database)
     only = plan.documents[0] if len(plan.documents) == 1 else None
-    if isinstance(only, Put) and only.expect is Expect.NOTHING and not (plan.claims or plan.absences):
+    if isinstance(only, Put) and only.expect is Expect.NOTHING and not (plan.claims or plan.absences or plan.presences):
         return (await _insert(database, only),)
     if not plan.documents:
         return ()
@@ -150,6 +150,10 @@ async def _write(database: Database, running: Session, plan: WritePlan) -> tuple
     for absence in plan.absences:
         if found := await matches(database, absence.type, absence.filter, 2, running):
             raise Matched(absence.type, tuple(match.id for match in found))
+    for presence in plan.presences:
+        found = await matches(database, presence.type, presence.filter, 2, running)
+        if tuple(match.id for match in found) != (presence.id,):
+            raise Matched(presence.type, tuple(match.id for match in found))
     by_type: dict[str, list[Planned]] = {}
     for document in plan.documents:
         by_type.setdefault(document.type, []).append(document)
