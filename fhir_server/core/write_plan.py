@@ -48,12 +48,17 @@ class Expect(Enum):
     """A fresh id of the server's own: a create. The only kind that needs no transaction."""
 
 
+ANY_VERSION = -1
+"""As `if_version`: whichever version is current, but there must be one (If-Match: *, RFC 9110 13.1.1)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Put:
     """Store `resource` as the next version at type and id.
 
-    `if_version` is the version that must be current (If-Match), else 412. With `if_absent` (If-None-Match: *) a live
-    resource there is a 412. With `unless_equal` a current version with the same content is left and given back.
+    `if_version` is the version that must be current (If-Match), or ANY_VERSION; else 412. With `if_absent`
+    (If-None-Match: *) a live resource there is a 412. With `unless_equal` a current version with the same content is
+    left and given back.
     """
 
     type: str

@@ -9,7 +9,7 @@ from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
 from fhir_server.core.outcome import NUMBERS, FhirError, Issue
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Expect, Method, Put
+from fhir_server.core.write_plan import ANY_VERSION, Expect, Method, Put
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.index import index_values
 from fhir_server.validation.model import model_findings
@@ -74,14 +74,16 @@ def put(
 def matched_version(if_match: str | None) -> int | None:
     """The version an If-Match header asks for, None where there is none.
 
-    Raises FhirError 400 for a header that is not one entity tag. A tag no version can have becomes 0, which never
-    matches.
+    Raises FhirError 400 for a header that is not one entity tag or `*`. A tag no version can have becomes 0, which
+    never matches.
     """
     if if_match is None:
         return None
     tags = parse_etags(if_match)
-    if tags is None or len(tags) != 1 or tags == ("*",):
-        raise outcome.BAD_HEADER('If-Match must be one entity tag such as W/"3".', "If-Match")
+    if tags is None or len(tags) != 1:
+        raise outcome.BAD_HEADER('If-Match must be one entity tag such as W/"3", or *.', "If-Match")
+    if tags == ("*",):
+        return ANY_VERSION
     return version_number(tags[0]) or 0
 
 

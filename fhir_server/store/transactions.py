@@ -14,7 +14,7 @@ from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import stamped
-from fhir_server.core.write_plan import Delete, Expect, Matched, Put, WritePlan, Written
+from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
 from fhir_server.store import claims, indexes
 from fhir_server.store.abandoned import end_abandoned
@@ -182,7 +182,7 @@ async def _current(database: Database, running: Session, type: str, documents: l
 
 def _place(document: Planned, current: Document | None, moment: datetime, rows: _Rows) -> Written:
     """Decide what becomes of one document over what is there now, and add its row to `rows`."""
-    if document.if_version is not None and (current is None or current["version"] != document.if_version):
+    if document.if_version is not None and not _is_current(document.if_version, current):
         raise _version_conflict(document, document.if_version, current)
     if isinstance(document, Delete):
         return _place_tombstone(document, current, moment, rows)
@@ -223,10 +223,16 @@ def _next_stamp(current: Document | None, moment: datetime) -> tuple[int, dateti
     return current["version"] + 1, max(moment, current["updated"])
 
 
+def _is_current(wanted: int, current: Document | None) -> bool:
+    if current is None:
+        return False
+    return "deleted" not in current if wanted == ANY_VERSION else bool(current["version"] == wanted)
+
+
 def _version_conflict(document: Planned, wanted: int, current: Document | None) -> FhirError:
     place = f"{document.type}/{document.id}"
-    if current is None:
-        return outcome.VERSION_CONFLICT(f"{place} does not exist, so version {wanted} cannot be replaced.").at(place)
+    if current is None or wanted == ANY_VERSION:
+        return outcome.VERSION_CONFLICT(f"{place} does not exist, and If-Match asks that it does.").at(place)
     text = f"{place} is at version {current['version']}, not {wanted}. Read it again."
     return outcome.VERSION_CONFLICT(text).at(place)
 

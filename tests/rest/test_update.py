@@ -42,12 +42,20 @@ def test_if_match_lets_only_the_current_version_be_replaced(api: httpx.Client) -
     assert "version 2" in texts(stale)
 
 
+def test_if_match_any_asks_only_that_the_resource_exists(api: httpx.Client, unique: str) -> None:
+    stored, any_version = created(api, patient()), {"if-match": "*"}
+    assert api.put(f"Patient/{stored['id']}", json=stored, headers=any_version).status_code == 200
+    assert api.delete(f"Patient/{stored['id']}", headers=any_version).status_code == 204
+    assert api.put(f"Patient/{stored['id']}", json=stored, headers=any_version).status_code == 412
+    assert api.put(f"Patient/{unique}", json=patient(id=unique), headers=any_version).status_code == 412
+
+
 def test_if_match_on_what_does_not_exist_is_a_412(api: httpx.Client, unique: str) -> None:
     assert api.put(f"Patient/{unique}", json=patient(id=unique), headers={"if-match": 'W/"1"'}).status_code == 412
     assert api.get(f"Patient/{unique}").status_code == 404
 
 
-@pytest.mark.parametrize("tag", ["", "W/", 'W/"1", W/"2"', "*"])
+@pytest.mark.parametrize("tag", ["", "W/", 'W/"1", W/"2"'])
 def test_an_if_match_that_names_no_single_version_is_a_400(api: httpx.Client, tag: str) -> None:
     stored = created(api, patient())
     response = api.put(f"Patient/{stored['id']}", json=stored, headers={"if-match": tag})
