@@ -179,6 +179,8 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=20,
+        # uvicorn closes after 5 s, often just when a client sends its next request.
+        timeout_keep_alive=75,
     )
     if settings.workers > 1:
         Multiprocess(config, sockets=[listening]).run()

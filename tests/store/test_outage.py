@@ -56,7 +56,7 @@ async def test_a_mongodb_that_hangs_is_a_503_and_writes_go_on_when_it_wakes(
     await warm([database], 3)
     os.kill(mongod.pid, signal.SIGSTOP)
     try:
-        await _all_threads_stopped(mongod.pid)
+        await asyncio.to_thread(_wait_until_stopped, mongod.pid)
         began = time.monotonic()
         errors = await asyncio.gather(
             refused(resources.read(database, "Patient", "a")), refused(write(database, put("a")))
@@ -116,10 +116,10 @@ async def _when_back(database: Database) -> tuple[Written, ...]:
             await asyncio.sleep(0.2)
 
 
-async def _all_threads_stopped(pid: int) -> None:
+def _wait_until_stopped(pid: int) -> None:
     """A thread that waits for the disk stops only afterwards, and answers until then."""
     while any(
         thread.joinpath("stat").read_text().rpartition(")")[2].split()[0] != "T"
         for thread in Path(f"/proc/{pid}/task").iterdir()
     ):
-        await asyncio.sleep(0.01)
+        time.sleep(0.01)
