@@ -69,10 +69,10 @@ async def _page(context: RequestContext, request: SearchRequest, state: PageStat
         total = await stored.count(server.database, request.type, plan(request, ceiling, None, state.ceiling).filter)
     elif not more and state.after is None and request.total != "none":
         total = len(rows)
-    page = SearchPage(request, rows, total, next_cursor, first=state.after is None)
+    page = SearchPage(request, rows, total, next_cursor)
     return Answer(200, searchset(context, page))
 
 
 async def _count(context: RequestContext, request: SearchRequest) -> Answer:
     total = await stored.count(context.server.database, request.type, plan(request, None, None, now()).filter)
-    return Answer(200, searchset(context, SearchPage(request, (), total, None, first=True)))
+    return Answer(200, searchset(context, SearchPage(request, (), total, None)))

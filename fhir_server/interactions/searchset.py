@@ -25,7 +25,6 @@ class SearchPage:
     rows: Sequence[SearchRow]
     total: int | None
     next_cursor: str | None
-    first: bool
 
 
 def searchset(context: RequestContext, page: SearchPage) -> bytes:
