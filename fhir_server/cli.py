@@ -30,6 +30,9 @@ errors = Console(stderr=True)
 OPEN_FILES_WANTED = 4096
 """Two files for each collection and index the embedded MongoDB opens, and a socket for each connection."""
 
+WORKER_SILENT_SECONDS = 60
+"""A worker process that is silent for this long is taken for hung and replaced."""
+
 HOST = Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")]
 PORT = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.  [default: 8080]")]
 DATA_DIR = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded MongoDB.  [default: .data]")]
@@ -181,6 +184,9 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         timeout_graceful_shutdown=20,
         # uvicorn closes after 5 s, often just when a client sends its next request.
         timeout_keep_alive=75,
+        # uvicorn kills a worker that does not answer its supervisor for 5 s, and with it what clients sent there; a
+        # machine that stalls for a moment must not cost a healthy worker.
+        timeout_worker_healthcheck=WORKER_SILENT_SECONDS,
     )
     if settings.workers > 1:
         Multiprocess(config, sockets=[listening]).run()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import RunningServer, StartServer
@@ -91,3 +92,20 @@ def test_workers_end_with_the_server_that_started_them(server: StartServer, data
         # They would keep the port, and a MongoDB that nobody stops.
         assert time.monotonic() < deadline, f"{len(left)} of {len(workers)} workers still serve"
         time.sleep(0.05)
+
+
+@reads_proc
+async def test_a_worker_that_the_machine_stalls_for_some_seconds_keeps_its_connections(
+    server: StartServer, data_dir: Path
+) -> None:
+    running = server(workers=2, data_dir=data_dir)
+    first = worker_pids(running)
+    for pid in first:
+        os.kill(pid, signal.SIGSTOP)
+    # Longer than uvicorn's own patience with both of them, one after the other.
+    asked = asyncio.create_task(asyncio.to_thread(httpx.get, f"{running.base}/Patient", timeout=60, trust_env=False))
+    await asyncio.sleep(12)
+    for pid in first:
+        os.kill(pid, signal.SIGCONT)
+    assert (await asked).status_code == 200
+    assert worker_pids(running) == first
