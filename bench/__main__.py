@@ -1,4 +1,7 @@
-"""`make bench`: loads, measures both programs in turn, writes the page."""
+"""`make bench`: loads, measures both programs in turn, writes its part of the page.
+
+With `--family-sizes` it measures every family of searches at these sizes instead, and writes the other part.
+"""
 
 import argparse
 import shutil
@@ -12,11 +15,12 @@ from typing import Any
 from pymongo import MongoClient
 from rich.console import Console
 
-from bench import programs, wrk
+from bench import programs, sizes, wrk
 from bench.load import copy_types, load_file, load_floor
 from bench.programs import Program
 from bench.records import Population
-from bench.report import Figures, Measured, page
+from bench.report import BESIDE_THE_FLOOR, BY_SIZE, Figures, Measured, floor_part, renewed
+from bench.report_sizes import sizes_part
 from bench.rows import ROWS, BenchmarkRow, check_answers, check_sample, request_lines
 from fhir_server.store.embedded import embedded_mongod
 
@@ -29,16 +33,30 @@ console = Console(stderr=True, highlight=False)
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark; the exit code."""
     options = _options(arguments)
+    if options.family_sizes:
+        return _families(options)
     binary = shutil.which("wrk")
     if binary is None:
         console.print("make bench needs wrk; on Debian: apt-get install wrk")
         return 2
     with tempfile.TemporaryDirectory(prefix="fhir-bench-") as name:
         figures = _measure(options, binary, Path(name))
-    text = page(figures)
-    options.output.write_text(text, encoding="utf-8")
-    sys.stdout.write(text)
+    _write(options.output, BESIDE_THE_FLOOR, floor_part(figures))
     return 0
+
+
+def _families(options: argparse.Namespace) -> int:
+    chosen = sizes.families(options.families)
+    with tempfile.TemporaryDirectory(prefix="fhir-bench-") as name:
+        figures = sizes.measure(options.family_sizes, chosen, Path(name), console)
+    _write(options.output, BY_SIZE, sizes_part(figures, chosen))
+    return 0
+
+
+def _write(output: Path, heading: str, part: str) -> None:
+    before = output.read_text(encoding="utf-8") if output.exists() else ""
+    output.write_text(renewed(before, heading, part), encoding="utf-8")
+    sys.stdout.write(part)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -48,8 +66,18 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="runs of each program for each row")
     parser.add_argument("--connections", type=int, default=16, help="connections wrk keeps busy")
     parser.add_argument("--rows", nargs="+", choices=[row.name for row in ROWS], help="only these rows")
+    parser.add_argument("--family-sizes", type=_sizes, metavar="N,N", help="measure searches at these sizes instead")
+    parser.add_argument("--families", nargs="+", choices=_names(), metavar="NAME", help="only these searches")
     parser.add_argument("--output", type=Path, default=PAGE, help="the page to write")
     return parser.parse_args(arguments)
+
+
+def _sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _names() -> list[str]:
+    return list(dict.fromkeys(family.name for family in sizes.families()))
 
 
 def _measure(options: argparse.Namespace, binary: str, folder: Path) -> Figures:

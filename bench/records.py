@@ -46,12 +46,15 @@ class Population:
         """Every resource as a line of NDJSON, each with its id, a patient's resources together."""
         chance = random.Random(self.seed)
         for number in range(self.patients):
-            yield encode(_patient(number, chance)) + b"\n"
+            yield encode(patient_record(number, chance)) + b"\n"
             for encounter in range(ENCOUNTERS_PER_PATIENT):
-                yield encode(_encounter(number, encounter, chance) | {"id": encounter_id(number, encounter)}) + b"\n"
+                yield (
+                    encode(encounter_record(number, encounter, chance) | {"id": encounter_id(number, encounter)})
+                    + b"\n"
+                )
             for observation in range(OBSERVATIONS_PER_PATIENT):
                 visited = encounter_id(number, observation % ENCOUNTERS_PER_PATIENT)
-                made = _observation(number, f"Encounter/{visited}", chance)
+                made = observation_record(number, f"Encounter/{visited}", chance)
                 yield encode(made | {"id": observation_id(number, observation)}) + b"\n"
 
 
@@ -73,15 +76,15 @@ def observation_id(patient: int, number: int) -> str:
 def new_observation(patient: int, chance: random.Random) -> dict[str, Any]:
     """An Observation without an id, for a patient of the population."""
     encounter = encounter_id(patient, chance.randrange(ENCOUNTERS_PER_PATIENT))
-    return _observation(patient, f"Encounter/{encounter}", chance)
+    return observation_record(patient, f"Encounter/{encounter}", chance)
 
 
 def visit(patient: int, chance: random.Random) -> dict[str, Any]:
     """A transaction Bundle of ten creates: an Encounter, and Observations that refer to it by its urn:uuid."""
     full_url = f"urn:uuid:{chance.getrandbits(32):08x}-0000-4000-8000-{chance.getrandbits(48):012x}"
-    entries = [_entry(full_url, _encounter(patient, 0, chance))]
+    entries = [_entry(full_url, encounter_record(patient, 0, chance))]
     for number in range(OBSERVATIONS_PER_TRANSACTION):
-        entries.append(_entry(f"{full_url[:-4]}{number:04x}", _observation(patient, full_url, chance)))
+        entries.append(_entry(f"{full_url[:-4]}{number:04x}", observation_record(patient, full_url, chance)))
     return {"resourceType": "Bundle", "type": "transaction", "entry": entries}
 
 
@@ -93,7 +96,8 @@ def _entry(full_url: str, resource: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _patient(number: int, chance: random.Random) -> dict[str, Any]:
+def patient_record(number: int, chance: random.Random) -> dict[str, Any]:
+    """The Patient of that number, with its id."""
     birth = datetime(1940, 1, 1, tzinfo=UTC) + timedelta(days=chance.randrange(29_000))
     return {
         "resourceType": "Patient",
@@ -108,8 +112,9 @@ def _patient(number: int, chance: random.Random) -> dict[str, Any]:
     }
 
 
-def _encounter(patient: int, number: int, chance: random.Random) -> dict[str, Any]:
-    start = _moment(chance)
+def encounter_record(patient: int, number: int, chance: random.Random) -> dict[str, Any]:
+    """An Encounter without an id."""
+    start = past_moment(chance)
     return {
         "resourceType": "Encounter",
         "status": "finished",
@@ -121,13 +126,17 @@ def _encounter(patient: int, number: int, chance: random.Random) -> dict[str, An
             }
         ],
         "subject": {"reference": f"Patient/{patient_id(patient)}"},
-        "period": {"start": _text(start), "end": _text(start + timedelta(minutes=15 + chance.randrange(45)))},
+        "period": {
+            "start": instant_text(start),
+            "end": instant_text(start + timedelta(minutes=15 + chance.randrange(45))),
+        },
     }
 
 
-def _observation(patient: int, encounter: str, chance: random.Random) -> dict[str, Any]:
+def observation_record(patient: int, encounter: str, chance: random.Random) -> dict[str, Any]:
+    """A vital sign without an id; `encounter` is a reference."""
     code, display, unit, low, high = chance.choice(_VITAL_SIGNS)
-    taken = _moment(chance)
+    taken = past_moment(chance)
     tenths = chance.randrange(low, high)
     return {
         "resourceType": "Observation",
@@ -146,7 +155,7 @@ def _observation(patient: int, encounter: str, chance: random.Random) -> dict[st
         "code": {"coding": [{"system": "http://loinc.org", "code": code, "display": display}], "text": display},
         "subject": {"reference": f"Patient/{patient_id(patient)}"},
         "encounter": {"reference": encounter},
-        "effectiveDateTime": _text(taken),
+        "effectiveDateTime": instant_text(taken),
         "issued": f"{taken:%Y-%m-%dT%H:%M:%S}.{chance.randrange(1000):03}Z",
         "valueQuantity": {
             "value": tenths / 10,
@@ -157,9 +166,11 @@ def _observation(patient: int, encounter: str, chance: random.Random) -> dict[st
     }
 
 
-def _moment(chance: random.Random) -> datetime:
+def past_moment(chance: random.Random) -> datetime:
+    """Some moment of the last ten years."""
     return _NEWEST - timedelta(seconds=chance.randrange(10 * 365 * 86_400))
 
 
-def _text(moment: datetime) -> str:
+def instant_text(moment: datetime) -> str:
+    """As FHIR writes it, in UTC and to the second."""
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,7 +1,11 @@
-"""The page of figures, docs/performance.md: what was measured, on what machine, when."""
+"""The page of figures, docs/performance.md: what was measured, on what machine, when.
+
+The page has two parts, each made by a run of its own and left as it is by the other's.
+"""
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -45,18 +49,16 @@ class Figures:
     mongodb_version: str
 
 
-OPENING = """\
-# Performance
+BESIDE_THE_FLOOR, BY_SIZE = "Beside the floor", "Searches by size"
+"""The headings of the parts, in their order."""
 
-<!-- Made by `make bench`. -->
-
-- date: {date}
-- machine: {machine}; {system}; client, server and database share it
-- Python {python}, MongoDB {mongodb} (embedded, one node)
-"""
+MADE_BY = {
+    BESIDE_THE_FLOOR: "make bench",
+    BY_SIZE: "make bench ARGS='--family-sizes 10000,100000,1000000'",
+}
 
 METHOD = """\
-## How it was measured
+### How it was measured
 
 The floor (`bench/floor.py`) is the smallest honest program that serves the same requests: FastAPI with one route each,
 the same driver calls with the same guarantees, stored bytes in and out, the same indexes to write and, for updates and
@@ -75,15 +77,20 @@ beforehand, 1,000 at a time, with the time to make them left out.
 """
 
 
-def page(figures: Figures) -> str:
-    """The Markdown page."""
-    opening = OPENING.format(
-        date=f"{datetime.now(UTC):%Y-%m-%d}",
-        machine=_machine(),
-        system=platform.system(),
-        python=platform.python_version(),
-        mongodb=figures.mongodb_version,
-    )
+def renewed(page: str, heading: str, part: str) -> str:
+    """The page with one part replaced, the other as it was; `page` may be empty."""
+    parts = dict(re.findall(r"^## (.+)\n\n<!-- .* -->\n\n((?s:.*?))(?=^## |\Z)", page, re.MULTILINE))
+    parts[heading] = part
+    written = [
+        f"## {name}\n\n<!-- Made by `{command}`. -->\n\n{parts[name].strip()}\n"
+        for name, command in MADE_BY.items()
+        if name in parts
+    ]
+    return "# Performance\n\n" + "\n".join(written)
+
+
+def floor_part(figures: Figures) -> str:
+    """The Markdown of the part, without its heading."""
     method = METHOD.format(
         resources=f"{figures.loaded.resources:,}",
         connections=figures.connections,
@@ -91,7 +98,17 @@ def page(figures: Figures) -> str:
         seconds=figures.seconds,
         warm=WARM_SECONDS,
     )
-    return "\n".join([opening, *_table(figures), "", *_others(figures), "", method])
+    opening = machine_lines(figures.mongodb_version)
+    return "\n".join([*opening, "", *_table(figures), "", *_others(figures), "", method])
+
+
+def machine_lines(mongodb_version: str) -> list[str]:
+    """When and where it was measured."""
+    return [
+        f"- date: {datetime.now(UTC):%Y-%m-%d}",
+        f"- machine: {_machine()}; {platform.system()}; client, server and database share it",
+        f"- Python {platform.python_version()}, MongoDB {mongodb_version} (embedded, one node)",
+    ]
 
 
 def _table(figures: Figures) -> list[str]:

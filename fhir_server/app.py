@@ -14,13 +14,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 import fhir_server
+from fhir_server import observability
 from fhir_server.core import outcome
+from fhir_server.definitions.parameter_set import InForce
 from fhir_server.interactions.context import Server
 from fhir_server.rest.context import BASE_PATH
+from fhir_server.rest.metrics import metrics_route
 from fhir_server.rest.middleware import RequestIds
+from fhir_server.rest.openapi import openapi_route
 from fhir_server.rest.routes import routes
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import keys, mongo
+from fhir_server.worker import at_work
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -35,13 +40,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if settings.metrics_dir is not None:
+            observability.keep_in(settings.metrics_dir)
         database = open_database(settings)
         try:
-            app.state.server = await compose(settings, database)
-            settle_memory()
-            watch = asyncio.create_task(_end_with_parent())
-            yield
-            watch.cancel()
+            async with at_work(database, own_bases(settings)) as worker:
+                app.state.server = await compose(settings, database, worker.in_force)
+                settle_memory()
+                watch = asyncio.create_task(_end_with_parent())
+                yield
+                watch.cancel()
         finally:
             await mongo.close(database)
 
@@ -55,7 +63,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.max_body_bytes = settings.max_body_bytes
-    app.router.routes.extend(routes())
+    # Reads first, because most requests are; the document before the search of a type, which would take its path.
+    reads, *others = routes()
+    app.router.routes.extend([reads, openapi_route(), *others, metrics_route()])
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(RequestIds)
     return app
@@ -101,8 +111,8 @@ def own_bases(settings: Settings) -> tuple[str, ...]:
     return tuple(f"http://{host}:{settings.port}{BASE_PATH}" for host in hosts)
 
 
-async def compose(settings: Settings, database: mongo.Database) -> Server:
-    """The parts that the requests of one worker share."""
+async def compose(settings: Settings, database: mongo.Database, parameters: InForce) -> Server:
+    """The parts that the requests of one worker share. `parameters` are kept up to date by `worker.at_work`."""
     return Server(
         database=database,
         cursor_key=await keys.server_key(database, "cursor"),
@@ -111,6 +121,7 @@ async def compose(settings: Settings, database: mongo.Database) -> Server:
         own_bases=own_bases(settings),
         custodian=settings.custodian,
         second_check=settings.second_check == "core",
+        parameters=parameters,
     )
 
 

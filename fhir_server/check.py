@@ -13,7 +13,7 @@ from fhir_server.definitions.registry import resource_types
 from fhir_server.definitions.search_parameters import search_parameters
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import check as store_check
-from fhir_server.store import mongo
+from fhir_server.store import mongo, parameter_sets, reindex
 
 T = TypeVar("T")
 
@@ -40,6 +40,17 @@ async def unusable(settings: Settings, uri: str) -> str | None:
         return f"FHIR_MONGODB_URI is wrong: {error}."
 
 
+async def outdated(settings: Settings, uri: str) -> str | None:
+    """What a server says at its start where all search values are to be made anew; None where they are not."""
+    if not await _with_database(settings, uri, parameter_sets.is_outdated):
+        return None
+    return (
+        "This version of the server makes search values in another way than the one before: all resources are indexed "
+        "again beside the requests. Reads and writes go on, searches are a 503 until then. `fhir-server reindex` shows "
+        "how far it is."
+    )
+
+
 async def findings(settings: Settings, uri: str) -> list[Finding]:
     """Settings, open files, definitions, MongoDB, replica set, indexes, in this order."""
     found = [_settings(settings), _open_files(), _definitions()]
@@ -62,7 +73,13 @@ async def _with_database(settings: Settings, uri: str, look: Callable[[mongo.Dat
 
 async def _first_problem(database: mongo.Database) -> str | None:
     problems = store_check.unmet(await store_check.deployment(database))
-    return problems[0] if problems else None
+    if problems:
+        return problems[0]
+    try:
+        parameter_sets.refuse_newer(await parameter_sets.existing(database))
+    except FhirError as error:
+        return error.issues[0].text
+    return None
 
 
 async def _database(database: mongo.Database) -> list[Finding]:
@@ -73,7 +90,19 @@ async def _database(database: mongo.Database) -> list[Finding]:
         Finding("replica set", deployment.replica_set or "none", fine=deployment.replica_set is not None),
         Finding("indexes", ", ".join(facts.missing_indexes) or "all there", fine=not facts.missing_indexes),
     ]
+    found.append(await _parameters(database))
     return found + [Finding("to do", problem, fine=False) for problem in facts.problems]
+
+
+async def _parameters(database: mongo.Database) -> Finding:
+    agreed = await parameter_sets.existing(database)
+    custom = ", ".join(f"{each.code} on {'/'.join(each.types)}" for each in agreed.target) or "none of your own"
+    state = agreed.state if agreed.state == "live" else f"{agreed.state}: {await _reached(database, agreed.step)}"
+    return Finding("search parameters", f"set {agreed.version}, {state}; {custom}", fine=True)
+
+
+async def _reached(database: mongo.Database, step: int) -> str:
+    return (await reindex.progress(database, step)).in_words()
 
 
 def _settings(settings: Settings) -> Finding:

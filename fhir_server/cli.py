@@ -1,4 +1,4 @@
-"""The command line: serve, load and check."""
+"""The command line: serve, load, reindex and check."""
 
 import asyncio
 import os
@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,10 +56,11 @@ def serve(
     if refusal is not None:
         _stop(refusal)
     listening = _listening(settings)
-    with _mongodb(settings) as uri:
+    with _mongodb(settings) as uri, _metrics_dir(settings) as folder:
         # The port that 0 became, so that the workers know under which URLs references mean this server.
-        _say_settings(settings.model_copy(update={"port": listening.getsockname()[1]}), uri)
+        _say_settings(settings.model_copy(update={"port": listening.getsockname()[1], "metrics_dir": folder}), uri)
         asyncio.run(_refuse_unusable(settings, uri))
+        asyncio.run(_say_outdated(settings, uri))
         console.print(f"FHIR base: http://{settings.host}:{listening.getsockname()[1]}/fhir", highlight=False)
         # A server that is told to end has done its work: exit code 0, after the embedded MongoDB has stopped.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -90,6 +92,14 @@ def load(
     rejected = asyncio.run(_load_into_server(found, url)) if url else _load_into_database(found, settings)
     if rejected:
         raise typer.Exit(1)
+
+
+@app.command()
+def reindex(data_dir: DATA_DIR = None) -> None:
+    """Show how far the resources are indexed by a changed set of search parameters; index them where no server runs."""
+    settings = _settings(data_dir=data_dir)
+    with _mongodb(settings) as uri:
+        asyncio.run(_reindex_with_uri(settings, uri))
 
 
 @app.command()
@@ -151,10 +161,20 @@ def _mongodb(settings: Settings) -> Iterator[str]:
         _stop(str(error))
 
 
+@contextmanager
+def _metrics_dir(settings: Settings) -> Iterator[Path | None]:
+    """Where the workers keep their counts, so that each can answer for all; one worker alone keeps them to itself."""
+    if settings.metrics_dir is not None or settings.workers == 1:
+        yield settings.metrics_dir
+        return
+    with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as name:
+        yield Path(name)
+
+
 def _say_settings(settings: Settings, uri: str) -> None:
     """Hand the settings of this command to the worker processes, which read them from the environment."""
     os.environ["FHIR_MONGODB_URI"] = uri
-    for name in ("host", "port", "workers", "auth"):
+    for name in ("host", "port", "workers", "auth", "metrics_dir"):
         value = getattr(settings, name)
         if value is not None:
             os.environ[f"FHIR_{name.upper()}"] = str(value)
@@ -166,6 +186,14 @@ async def _refuse_unusable(settings: Settings, uri: str) -> None:
     sentence = await unusable(settings, uri)
     if sentence is not None:
         _stop(sentence)
+
+
+async def _say_outdated(settings: Settings, uri: str) -> None:
+    from fhir_server.check import outdated
+
+    sentence = await outdated(settings, uri)
+    if sentence is not None:
+        console.print(sentence, highlight=False, soft_wrap=True)
 
 
 def _run_server(settings: Settings, listening: socket.socket) -> None:
@@ -200,17 +228,35 @@ def _load_into_database(found: list[Path], settings: Settings) -> bool:
 
 
 async def _load_with_uri(found: list[Path], settings: Settings, uri: str) -> bool:
-    from fhir_server.app import compose, open_database, settle_memory
+    from fhir_server.app import compose, open_database, own_bases, settle_memory
     from fhir_server.loading.destinations import DatabaseDestination
     from fhir_server.loading.progress import load_and_show
     from fhir_server.store import mongo
+    from fhir_server.worker import at_work
 
     await _refuse_unusable(settings, uri)
     database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
     try:
         settle_memory()
-        destination = DatabaseDestination(await compose(settings, database))
-        return bool((await load_and_show(found, destination, console, errors)).rejections)
+        async with at_work(database, own_bases(settings), serves=False) as worker:
+            destination = DatabaseDestination(await compose(settings, database, worker.in_force))
+            tally = await load_and_show(found, destination, console, errors)
+            if not worker.in_force.is_settled:
+                console.print("Search parameters are being brought into force: see `fhir-server reindex`.")
+        return bool(tally.rejections)
+    finally:
+        await mongo.close(database)
+
+
+async def _reindex_with_uri(settings: Settings, uri: str) -> None:
+    from fhir_server.app import open_database, own_bases
+    from fhir_server.reindexing import reindex_and_show
+    from fhir_server.store import mongo
+
+    await _refuse_unusable(settings, uri)
+    database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
+    try:
+        await reindex_and_show(database, own_bases(settings), console)
     finally:
         await mongo.close(database)
 

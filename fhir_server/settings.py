@@ -60,6 +60,11 @@ class Settings(BaseSettings):
         description="URI of the organisation whose records are written here. Stamped as `meta.source` where a resource "
         "has none, and searchable by `_source`.",
     )
+    metrics_dir: Path | None = Field(
+        None,
+        description="An existing folder where several workers keep the counts of `GET /metrics`. Unset: `serve` makes "
+        "a temporary one.",
+    )
     second_check: Literal["core", "off"] = Field(
         "core", description="Whether resources of the six core types are also checked by the models of fhir.resources."
     )

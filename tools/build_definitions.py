@@ -127,7 +127,7 @@ def element_rows(structure: Json) -> Iterator[Json]:
 
 
 def element_row(element: Json, has_members: bool, kind: str) -> Json:
-    """name, types ([code, *targets]), min, max (absent: unbounded), values (required binding), attribute."""
+    """name, types ([code, *targets]), min, max (absent: unbounded), values (required binding), attribute, summary."""
     path: str = element["path"]
     row: Json = {"name": path.rpartition(".")[2]}
     if "contentReference" in element:
@@ -144,6 +144,8 @@ def element_row(element: Json, has_members: bool, kind: str) -> Json:
         row["values"] = binding["valueSet"].partition("|")[0]
     if "xmlAttr" in element.get("representation", ()) and not (kind == "resource" and row["name"] == "id"):
         row["attribute"] = True
+    if element.get("isSummary"):
+        row["summary"] = True
     return row
 
 

@@ -157,6 +157,7 @@ TOO_COSTLY = Failure(4006, 400, "too-costly", "the search would take too long or
 UNAVAILABLE = Failure(5001, 503, "transient", "the database cannot be reached", {"Retry-After": "2"})
 INTERNAL = Failure(5002, 500, "exception", "an error of the server's own")
 TIMED_OUT = Failure(5003, 503, "timeout", "the database took too long", {"Retry-After": "5"})
+INDEXING = Failure(5004, 503, "transient", "the search values are being made anew", {"Retry-After": "10"})
 
 
 def not_utf8(offset: int) -> FhirError:

@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/references.html#literal
 """
 
 import re
-from dataclasses import dataclass
+
+import msgspec
 
 ID_PATTERN = r"[A-Za-z0-9\-.]{1,64}"
 is_id = re.compile(ID_PATTERN).fullmatch
@@ -14,8 +15,7 @@ _RESTFUL = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(msgspec.Struct, frozen=True):
     """A RESTful reference taken apart. `base` is None for a relative one and has no slash at its end."""
 
     type: str
@@ -34,4 +34,5 @@ def parse_reference(text: str) -> Reference | None:
     match = _RESTFUL.fullmatch(text)
     if match is None:
         return None
-    return Reference(match["type"], match["id"], match["base"], match["version"])
+    base, type, id, version = match.groups()
+    return Reference(type, id, base, version)

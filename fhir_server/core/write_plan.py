@@ -3,18 +3,19 @@
 Every interaction that writes ends in a WritePlan; nothing else reaches the store's write side.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any, Literal
+
+import msgspec
 
 from fhir_server.core.resource import Resource
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """The stretch of time one value of a date parameter covers, in ms since 1970 UTC; both ends inclusive.
 
     Integers, because FHIR's dates reach past what datetime holds (the end of 9999, an open end).
@@ -25,9 +26,22 @@ class Range:
     hi: int
 
 
-@dataclass(frozen=True, slots=True)
-class IndexValues:
-    """What a resource is found by. The shapes are the row's fields (docs/storage.md): `pt`, `t`, `s`, `d`, `k`."""
+class Measure(msgspec.Struct, frozen=True):
+    """One value of a number or quantity parameter under a key of `q`; both ends inclusive, equal for a plain value."""
+
+    key: str
+    lo: float
+    hi: float
+
+
+class IndexValues(msgspec.Struct, frozen=True):
+    """What a resource is found by. The shapes are the row's fields (docs/storage.md). A Struct, as its parts are,
+    because every write makes them: a Range takes 0.4 µs, as a frozen dataclass 2.6 µs.
+
+    `owned_tokens` is `pt`, `tokens` `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`,
+    `positions` `g` (longitude, latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as
+    they stand. `set_version` counts the custom search parameters it was made with.
+    """
 
     owners: tuple[str, ...] = ()
     source: str | None = None
@@ -36,7 +50,13 @@ class IndexValues:
     tokens: tuple[str, ...] = ()
     strings: tuple[str, ...] = ()
     dates: tuple[Range, ...] = ()
-    sort_keys: dict[str, Any] = field(default_factory=dict)
+    measures: tuple[Measure, ...] = ()
+    composites: tuple[dict[str, Any], ...] = ()
+    words: tuple[str, ...] = ()
+    positions: tuple[tuple[float, float], ...] = ()
+    contained: tuple[dict[str, Any], ...] = ()
+    set_version: int = 0
+    sort_keys: dict[str, Any] = {}
 
 
 class Expect(Enum):

@@ -10,6 +10,9 @@ import msgspec
 
 from fhir_server.definitions.load import table
 
+COMPARTMENTS = ("Device", "Encounter", "Patient", "Practitioner", "RelatedPerson")
+"""The five types of resources that R4 defines a compartment for."""
+
 
 class _Row(msgspec.Struct):
     code: str
@@ -22,6 +25,12 @@ def compartment_parameters(compartment: str, resource_type: str) -> tuple[str, .
     `{def}`, which R4 lists for a type that may be the focus itself, is kept. Raises KeyError for no compartment of R4.
     """
     return _compartments()[compartment].get(resource_type, ())
+
+
+@cache
+def compartment_types(compartment: str) -> frozenset[str]:
+    """The resource types that may be in a compartment. Raises KeyError for no compartment of R4."""
+    return frozenset(_compartments()[compartment])
 
 
 @cache

@@ -34,6 +34,7 @@ class Element:
     `max` is None where there is no bound. `min` is 0 for a member of a choice: see `Structure.choices`.
     `required_values` is the canonical, without version, of the value set of a required binding.
     `attribute` marks the few that XML writes as attributes and JSON without a `_name` twin (Element.id, Extension.url).
+    `summary` marks what `_summary=true` keeps.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Element:
     primitive: bool
     path: str
     attribute: bool = False
+    summary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class _ElementRow(msgspec.Struct):
     max: int | None = None
     values: str | None = None
     attribute: bool = False
+    summary: bool = False
 
 
 class _StructureRow(msgspec.Struct):
@@ -135,6 +138,7 @@ def _expanded(parent: str, row: _ElementRow) -> list[Element]:
             primitive=listed[0] in PRIMITIVES,
             path=f"{parent}.{row.name}",
             attribute=row.attribute,
+            summary=row.summary,
         )
         for listed in row.types
     ]

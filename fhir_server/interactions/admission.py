@@ -3,13 +3,15 @@
 https://hl7.org/fhir/R4/validation.html
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
 from fhir_server.core.outcome import NUMBERS, FhirError, Issue
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import ANY_VERSION, Expect, Method, Put
+from fhir_server.core.write_plan import ANY_VERSION, Document, Expect, IndexValues, Method, Put, WritePlan
+from fhir_server.interactions import search_parameter
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.index import index_values
 from fhir_server.validation.model import model_findings
@@ -36,6 +38,8 @@ def findings(context: RequestContext, content: Any, type: str) -> tuple[Issue, .
     found = validate(content, type)
     if not found and context.server.second_check:
         found = model_findings(content)
+    if not found and type == "SearchParameter":
+        found = search_parameter.findings(content)
     return found
 
 
@@ -65,10 +69,26 @@ def put(
     if_absent: bool = False,
 ) -> Put:
     """The document of a WritePlan for an admitted resource, with its index values."""
-    index = index_values(resource, id, context.own_bases, context.server.custodian)
+    index = _index(context, resource, id)
     return Put(
         resource["resourceType"], id, resource, index, method, expect, if_version, context.only_changes, if_absent
     )
+
+
+def indexed_again(context: RequestContext, plan: WritePlan) -> WritePlan:
+    """The plan with index values made from the search parameters now in force."""
+    return replace(plan, documents=tuple(_indexed_again(context, document) for document in plan.documents))
+
+
+def _indexed_again(context: RequestContext, document: Document) -> Document:
+    if isinstance(document, Put):
+        return replace(document, index=_index(context, document.resource, document.id))
+    return document
+
+
+def _index(context: RequestContext, resource: Resource, id: str) -> IndexValues:
+    server = context.server
+    return index_values(resource, id, context.own_bases, server.custodian, server.parameters.indexed)
 
 
 def matched_version(if_match: str | None) -> int | None:

@@ -61,16 +61,20 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return capabilities(context)
         case "GET" | "HEAD", ("_history",):
             return await history.of_system(context, query_pairs(entry.query))
+        case "GET" | "HEAD", ():
+            return await search.search(context, "", query_pairs(entry.query))
         case "GET" | "HEAD", (type,):
             return await search.search(context, type, query_pairs(entry.query))
         case "GET" | "HEAD", (type, "_history"):
             return await history.of_type(context, type, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id):
-            return await read.read(context, type, id, entry.conditions)
+            return await read.read(context, type, id, entry.conditions, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id, "_history"):
             return await history.of_instance(context, type, id, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id, "_history", version):
-            return await vread.vread(context, type, id, version)
+            return await vread.vread(context, type, id, version, query_pairs(entry.query))
+        case "GET" | "HEAD", (of, id, type):
+            return await search.search_compartment(context, of, id, type, query_pairs(entry.query))
         case "POST", (type,):
             return await create.create(context, type, content(entry), entry.conditions)
         case "PUT", (type, id):
@@ -85,8 +89,9 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
 
 
 def _takes_parameters(entry: Entry) -> bool:
-    searches = entry.method in ("GET", "HEAD") and (len(entry.path) == 1 or entry.path[-1] == "_history")
-    return (searches and entry.path != ("metadata",)) or (entry.method in ("PUT", "DELETE") and len(entry.path) == 1)
+    if entry.method in ("GET", "HEAD"):
+        return entry.path != ("metadata",)
+    return entry.method in ("PUT", "DELETE") and len(entry.path) == 1
 
 
 def content(entry: Entry) -> object:

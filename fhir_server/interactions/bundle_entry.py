@@ -94,7 +94,7 @@ def _entry(context: RequestContext, position: int, entry: Resource) -> Entry:
         raise outcome.BAD_BUNDLE("The entry has no request; say its method and url.")
     url: str = request["url"]
     path, query = _below_base(context, url)
-    of_system = request["method"] in ("GET", "HEAD") and path in (("metadata",), ("_history",))
+    of_system = request["method"] in ("GET", "HEAD") and path in (("metadata",), ("_history",), ())
     if not of_system and (not path or not is_resource_type(path[0])):
         name = path[0][:64] if path else ""
         raise outcome.UNKNOWN_TYPE(f"The request URL names '{name}', which is not a resource type of R4.")

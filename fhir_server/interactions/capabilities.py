@@ -8,20 +8,38 @@ from typing import Any
 
 import fhir_server
 from fhir_server.core.codec import encode
-from fhir_server.definitions.capability import SYSTEM_INTERACTIONS, TYPE_INTERACTIONS, offered_parameters
+from fhir_server.definitions.capability import (
+    CRITERIA,
+    OPERATORS,
+    RESULTS,
+    SYSTEM_INTERACTIONS,
+    TEXTS,
+    TYPE_INTERACTIONS,
+    OfferedParameter,
+    includes,
+    offered_parameters,
+    revincludes,
+    shared_parameters,
+)
+from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.search.index import is_sortable, is_text_searched
+from fhir_server.search.suggestions import listed
 
 RELEASED = "2026-11-22"
+_TYPE = "The resource types to search, with commas; without it all types."
 
 
 def capabilities(context: RequestContext) -> Answer:
     """200 with the CapabilityStatement of this server for the base the client uses."""
-    return Answer(200, _statement(context.server.base_url or context.base))
+    server = context.server
+    return Answer(200, _statement(server.base_url or context.base, server.parameters.searched))
 
 
 @lru_cache(maxsize=4)
-def _statement(base: str) -> bytes:
+def _statement(base: str, parameter_set: ParameterSet) -> bytes:
+    types = resource_types()
     return encode(
         {
             "resourceType": "CapabilityStatement",
@@ -35,15 +53,25 @@ def _statement(base: str) -> bytes:
             "rest": [
                 {
                     "mode": "server",
-                    "resource": [_resource(type) for type in resource_types()],
+                    "resource": [_resource(type, parameter_set) for type in types],
                     "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
+                    "searchParam": [*_of_every_type(types, parameter_set), *_of_every_search()],
                 }
             ],
         }
     )
 
 
-def _resource(type: str) -> dict[str, Any]:
+def _resource(type: str, parameter_set: ParameterSet) -> dict[str, Any]:
+    offered = {
+        "searchInclude": ["*", *includes(type, parameter_set)],
+        "searchRevInclude": list(revincludes(type, parameter_set)),
+        "searchParam": [
+            _parameter(type, each, parameter_set)
+            for each in offered_parameters(type, parameter_set)
+            if each.code not in TEXTS or is_text_searched(type)
+        ],
+    }
     return {
         "type": type,
         "profile": f"http://hl7.org/fhir/StructureDefinition/{type}",
@@ -56,8 +84,40 @@ def _resource(type: str) -> dict[str, Any]:
         "conditionalUpdate": True,
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical"],
-        "searchParam": [
-            {"name": parameter.code, "definition": parameter.url, "type": parameter.type}
-            for parameter in offered_parameters(type)
-        ],
-    }
+    } | {name: found for name, found in offered.items() if found}
+
+
+def _parameter(type: str, offered: OfferedParameter, parameter_set: ParameterSet) -> dict[str, Any]:
+    stated = {"name": offered.code, "definition": offered.url, "type": offered.type}
+    text = _documentation(offered, is_sortable(parameter_set.of(type)[offered.code]))
+    return stated | {"documentation": text} if text else stated
+
+
+def _documentation(offered: OfferedParameter, sorts: bool) -> str:
+    said: list[str] = []
+    if offered.modifiers:
+        said.append(f"Modifiers: {' '.join(f':{each}' for each in offered.modifiers)}.")
+    if offered.prefixes:
+        said.append(f"Prefixes: {' '.join(offered.prefixes)}.")
+    if offered.targets:
+        said.append(f"Chains and type modifiers: {listed(offered.targets)}.")
+    if sorts or offered.code in ("_id", "_lastUpdated"):
+        said.append("Sorts.")
+    return " ".join(said)
+
+
+def _of_every_type(types: tuple[str, ...], parameter_set: ParameterSet) -> list[dict[str, Any]]:
+    shared = frozenset(shared_parameters(types, parameter_set))
+    first = types[0]
+    return [
+        _parameter(first, each, parameter_set)
+        for each in offered_parameters(first, parameter_set)
+        if each.code in shared and (each.code not in TEXTS or all(map(is_text_searched, types)))
+    ]
+
+
+def _of_every_search() -> list[dict[str, Any]]:
+    operators = "; ".join(f"{type}: {' '.join(taken)}" for type, taken in OPERATORS.items())
+    texts = {**CRITERIA, **RESULTS, "_type": _TYPE}
+    texts["_filter"] = f"{texts['_filter']} Operators: {operators}."
+    return [{"name": name, "type": "special", "documentation": text} for name, text in sorted(texts.items())]

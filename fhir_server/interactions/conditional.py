@@ -11,10 +11,13 @@ from urllib.parse import urlencode
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.write_plan import Absence, Claim, Presence, Put
+from fhir_server.definitions.capability import RESULTS
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.query import query_pairs
+from fhir_server.search.chains import needs_store
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
+from fhir_server.search.request import SearchRequest
 from fhir_server.store import search
 
 MATCH_ATTEMPTS = 8
@@ -33,15 +36,16 @@ class Condition:
     def parse(cls, context: RequestContext, type: str, criteria: str, where: str) -> "Condition":
         """Read criteria, with or without a leading `?` or `Type?`.
 
-        Raises FhirError 400 for unknown parameters, and 412 where the criteria name none at all: they would match
-        everything.
+        Raises FhirError 400 for unknown parameters and for those that look at other resources or shape a result, and
+        412 where the criteria name none at all: they would match everything.
         """
         pairs = tuple(sorted(query_pairs(criteria.removeprefix(type).removeprefix("?"))))
-        request = parse(type, pairs, lenient=False, own_bases=context.own_bases)
-        if not request.parameters:
+        request = parse(type, pairs, False, context.own_bases, context.parameter_set)
+        if not request.conditions:
             raise outcome.PRECONDITION_FAILED(
                 f"{where} names no search parameter, so it would match every {type}.", where
             )
+        _refuse_unsuitable(request, where)
         return cls(type, urlencode(pairs), plan(request, None, None, now()).filter)
 
     def absence(self, gone: Collection[str] = ()) -> Absence:
@@ -54,6 +58,22 @@ class Condition:
 
     def _without(self, gone: Collection[str]) -> dict[str, Any]:
         return {"$and": [self.filter, {"_id": {"$nin": sorted(gone)}}]} if gone else self.filter
+
+
+def _refuse_unsuitable(request: SearchRequest, where: str) -> None:
+    """A condition is matched again, inside the transaction, by one filter: it cannot ask other resources first."""
+    issues = [
+        outcome.BAD_PARAMETER_VALUE.issue(f"'{name}' shapes a result, and {where} has none. Leave it out.", name)
+        for name, _ in request.applied
+        if name.partition(":")[0] in RESULTS
+    ]
+    criteria = [name for name, _ in request.applied if name.partition(":")[0] not in RESULTS]
+    for name, condition in zip(criteria, request.conditions, strict=True):
+        if needs_store(condition):
+            text = f"'{name}' asks other resources, which {where} cannot. Search first, and name what is found by _id."
+            issues.append(outcome.NOT_SUPPORTED.issue(text, name))
+    if issues:
+        raise outcome.FhirError(400, issues)
 
 
 async def one_match(

@@ -1,9 +1,12 @@
 """What every interaction is given besides its own arguments, and what every interaction answers."""
 
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from fhir_server.core import outcome
+from fhir_server.definitions.parameter_set import InForce, ParameterSet
 from fhir_server.store.mongo import Database
 
 ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
@@ -14,7 +17,7 @@ class Server:
     """The parts composed at start that requests share.
 
     `own_bases` are the bases under which a reference means a resource of this server. A request cannot add to them: a
-    made-up Host header would turn another server's references into ours.
+    made-up Host header would turn another server's references into ours. `parameters` change while the server runs.
     """
 
     database: Database
@@ -24,6 +27,7 @@ class Server:
     own_bases: tuple[str, ...]
     custodian: str | None
     second_check: bool
+    parameters: InForce = field(default_factory=InForce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,18 @@ class RequestContext:
     def own_bases(self) -> tuple[str, ...]:
         """Every base under which a reference means a resource of this server."""
         return self.server.own_bases
+
+    @property
+    def parameter_set(self) -> ParameterSet:
+        """What may be searched by. Raises FhirError 503 while the search values of all rows are made anew, or where
+        this process was cut off for so long that a custom parameter may have been dropped meanwhile.
+        """
+        parameters = self.server.parameters
+        if parameters.unready is not None:
+            raise outcome.INDEXING(parameters.unready)
+        if parameters.searched.added and time.monotonic() > parameters.until:
+            raise outcome.UNAVAILABLE("The server has just lost touch with its database. Try again shortly.")
+        return parameters.searched
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,11 @@ from typing import Any
 from fhir_server.core.resource import new_logical_id
 from fhir_server.core.write_plan import Expect, Matched, WritePlan
 from fhir_server.interactions import admission
+from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_existing, answer_written
-from fhir_server.store import transactions
 
 
 async def create(context: RequestContext, type: str, content: Any, conditions: Conditions = NO_CONDITIONS) -> Answer:
@@ -21,7 +21,7 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
     resource = await computed(context, admission.admitted, context, content, type)
     document = await computed(context, admission.put, context, resource, new_logical_id(), "POST", Expect.NOTHING)
     if conditions.if_none_exist is None:
-        (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+        (written,) = await commit(context, WritePlan((document,)))
         return answer_written(context, written)
     condition = Condition.parse(context, type, conditions.if_none_exist, "If-None-Exist")
     plan = WritePlan((document,), claims(condition, document), (condition.absence(),))
@@ -30,7 +30,7 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
         if existing is not None:
             return await answer_existing(context, type, existing.id)
         try:
-            (written,) = await transactions.run(context.server.database, plan)
+            (written,) = await commit(context, plan)
         except Matched:
             continue
         return answer_written(context, written)

@@ -2,9 +2,9 @@
 
 from fhir_server.core.write_plan import Delete, Matched, WritePlan
 from fhir_server.interactions import admission
+from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
-from fhir_server.store import transactions
 
 
 async def delete(context: RequestContext, type: str, id: str, conditions: Conditions = NO_CONDITIONS) -> Answer:
@@ -13,7 +13,7 @@ async def delete(context: RequestContext, type: str, id: str, conditions: Condit
     Raises FhirError 412 where If-Match names another version.
     """
     document = Delete(type, id, admission.matched_version(conditions.if_match))
-    (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+    (written,) = await commit(context, WritePlan((document,)))
     if written.version == 0:
         return Answer(204, None)
     return Answer(204, None, written.version, written.updated)
@@ -31,7 +31,7 @@ async def conditional_delete(
             return Answer(204, None)
         plan = WritePlan((Delete(type, match.id, if_version),), presences=(condition.presence(match.id),))
         try:
-            (written,) = await transactions.run(context.server.database, plan)
+            (written,) = await commit(context, plan)
         except Matched:
             continue
         return Answer(204, None, written.version, written.updated)

@@ -13,7 +13,7 @@ MAX_PAIRS = 1000
 PRESENTATION = frozenset({"_format", "_pretty"})
 """What every interaction takes: how the answer is to be written."""
 
-_LATER = frozenset({"_summary", "_elements"})
+_PARTS = frozenset({"_summary", "_elements"})
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -37,6 +37,6 @@ def refuse_parameters(context: RequestContext, pairs: Pairs, taken: Collection[s
     for name, _ in pairs:
         if name in PRESENTATION or name in taken:
             continue
-        if name in _LATER:
-            raise outcome.NOT_SUPPORTED(f"{name} is not supported here yet. Leave it out.", name)
+        if name in _PARTS:
+            raise outcome.NOT_SUPPORTED(f"{name} is taken by searches and reads, not here. Leave it out.", name)
         raise outcome.UNKNOWN_PARAMETER(f"'{name[:64]}' means nothing here. Leave it out.", name[:64])

@@ -1,17 +1,27 @@
 """read: the current version of a resource. https://hl7.org/fhir/R4/http.html#read"""
 
+from collections.abc import Sequence
+
 from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.summary import shape_of_read, shortened
 from fhir_server.store import resources
 from fhir_server.store.rows import Row
 
 
-async def read(context: RequestContext, type: str, id: str, conditions: Conditions = NO_CONDITIONS) -> Answer:
-    """200 with the resource, or 304 where the caller has this version already.
+async def read(
+    context: RequestContext,
+    type: str,
+    id: str,
+    conditions: Conditions = NO_CONDITIONS,
+    pairs: Sequence[tuple[str, str]] = (),
+) -> Answer:
+    """200 with the resource, or 304 where the caller has this version already. `pairs` may ask for a part of it.
 
-    Raises FhirError 404 for an unknown id, 410 for a deleted one.
+    Raises FhirError 404 for an unknown id, 410 for a deleted one, 400 for other parameters.
     """
+    shape = shape_of_read(context, type, pairs)
     row = await resources.read(context.server.database, type, id)
     if row is None:
         raise not_found(type, id)
@@ -19,7 +29,8 @@ async def read(context: RequestContext, type: str, id: str, conditions: Conditio
         raise outcome.GONE(f"{type}/{id} was deleted. Its versions are at {type}/{id}/_history.")
     if _is_fresh(row, conditions):
         return Answer(304, None, row.version, row.updated)
-    return Answer(200, row.body, row.version, row.updated)
+    body = row.body if shape is None else await shortened(shape, row.body)
+    return Answer(200, body, row.version, row.updated)
 
 
 def not_found(type: str, id: str) -> outcome.FhirError:

@@ -1,40 +1,63 @@
-"""search on one type, its first page and every next one. https://hl7.org/fhir/R4/search.html"""
+"""search on one type, in a compartment and of the whole system: its first page and every next one.
+
+https://hl7.org/fhir/R4/search.html
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
+from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.interactions.compartment_search import Compartment, checked, within
+from fhir_server.interactions.contained import contained_matches
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.explanation import explained
+from fhir_server.interactions.includes import included
+from fhir_server.interactions.joins import joined_count, joined_page
+from fhir_server.interactions.merging import Part, merged_page
+from fhir_server.interactions.narrow import narrow
 from fhir_server.interactions.query import refuse_parameters
-from fhir_server.interactions.searchset import SearchPage, searchset
-from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
+from fhir_server.interactions.reading import Page, Reading, place_of
+from fhir_server.interactions.resolution import ordered, resolve
+from fhir_server.interactions.score import asked_words, score
+from fhir_server.interactions.searchset import SearchPage, Shown, searchset
+from fhir_server.interactions.summary import cut
+from fhir_server.interactions.system_search import containing_parts, parse_several, parts_of
+from fhir_server.observability import Phases
+from fhir_server.search.page import CURSOR_PARAMETER, PageState, seal, unseal
 from fhir_server.search.parse import parse
-from fhir_server.search.plan import plan
+from fhir_server.search.query import Query
 from fhir_server.search.request import SearchRequest
-from fhir_server.store import search as stored
+from fhir_server.store.cost import affordable
+from fhir_server.store.sampling import estimate
+from fhir_server.store.search import SnapshotGone
 
 CALLER = "everyone"
 """Whom a cursor is bound to as long as no one logs in."""
 
+Pairs = Sequence[tuple[str, str]]
 
-async def search(context: RequestContext, type: str, pairs: Sequence[tuple[str, str]]) -> Answer:
-    """200 with a searchset of one page.
 
-    Raises FhirError 400 with every parameter, modifier and value that cannot be used.
+async def search(context: RequestContext, type: str, pairs: Pairs) -> Answer:
+    """200 with a searchset of one page; an empty `type` searches several types.
+
+    Raises FhirError 400 with every parameter, modifier and value that cannot be used, and for a search that would
+    cost too much.
     """
-    cursor = cursor_of(context, pairs)
-    if cursor is not None:
-        state = _state(context, type, cursor)
-        request = parse(type, state.pairs, lenient=context.lenient or state.lenient, own_bases=context.own_bases)
-        return await _page(context, request, state)
-    request = parse(type, pairs, lenient=context.lenient, own_bases=context.own_bases)
-    if request.count_only:
-        return await _count(context, request)
-    return await _page(context, request, PageState(tuple(pairs), now(), None, context.lenient))
+    return await _search(context, type, None, pairs)
 
 
-def cursor_of(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> str | None:
+async def search_compartment(context: RequestContext, of: str, id: str, type: str, pairs: Pairs) -> Answer:
+    """200 with a searchset of what is in the compartment `of/id`; an empty `type` or `*` stands for all of its types.
+
+    Raises FhirError as `search` does, and 404 where R4 has no such compartment or the type is never in it.
+    """
+    type = "" if type == "*" else type
+    return await _search(context, type, checked(of, id, type), pairs)
+
+
+def cursor_of(context: RequestContext, pairs: Pairs) -> str | None:
     """The cursor of a page link, None in a first request.
 
     Raises FhirError 400 where anything that would change the search stands beside it, or a second cursor.
@@ -48,31 +71,192 @@ def cursor_of(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> str 
     return cursors[0]
 
 
-def _state(context: RequestContext, type: str, cursor: str) -> PageState:
-    server = context.server
-    return unseal(server.cursor_key, cursor, type, CALLER, now(), server.cursor_seconds)
+async def _search(context: RequestContext, type: str, compartment: Compartment | None, pairs: Pairs) -> Answer:
+    path = type if compartment is None else f"{compartment.path}/{type or '*'}"
+    phases = Phases("search-type" if type and compartment is None else "search-system")
+    cursor = cursor_of(context, pairs)
+    if cursor is None:
+        state = PageState(tuple(pairs), now(), None, context.lenient)
+    else:
+        server = context.server
+        state = unseal(server.cursor_key, cursor, path, CALLER, now(), server.cursor_seconds)
+    lenient = context.lenient or state.lenient
+    if type:
+        request = parse(type, state.pairs, lenient, context.own_bases, context.parameter_set)
+    else:
+        request = parse_several(context, state.pairs, lenient, compartment)
+    phases.done("parse")
+    run = _Run(context, path, compartment, request, state, phases)
+    try:
+        return await run.answer()
+    except SnapshotGone:
+        # The page link has outlived MongoDB's history: rows changed since the first page stay out of what is left.
+        run.state = replace(state, snapshot=None)
+        return await run.answer()
 
 
-async def _page(context: RequestContext, request: SearchRequest, state: PageState) -> Answer:
-    server = context.server
-    ceiling = state.ceiling if state.after is not None else None
-    query = plan(request, ceiling, state.after, state.ceiling)
-    found = await stored.find(server.database, query)
-    rows, more = found[: request.count], len(found) > request.count
-    next_cursor = None
-    if more:
-        position = Position(rows[-1].keys, rows[-1].id)
-        next_cursor = seal(server.cursor_key, replace(state, after=position), request.type, CALLER, now())
-    total: int | None = None
-    if request.total == "accurate":
-        # Under the ceiling of its page, so that total and entries speak of one moment.
-        total = await stored.count(server.database, request.type, plan(request, ceiling, None, state.ceiling).filter)
-    elif not more and state.after is None and request.total != "none":
-        total = len(rows)
-    page = SearchPage(request, rows, total, next_cursor)
-    return Answer(200, searchset(context, page))
+class _Run:
+    """One page on its way from the request to the answer."""
+
+    def __init__(
+        self,
+        context: RequestContext,
+        path: str,
+        compartment: Compartment | None,
+        request: SearchRequest,
+        state: PageState,
+        phases: Phases,
+    ) -> None:
+        self.context = context
+        self.path = path
+        self.compartment = compartment
+        self.request = request
+        self.state = state
+        self.phases = phases
+
+    async def answer(self) -> Answer:
+        state, request = self.state, self.request
+        ceiling = state.ceiling if state.after is not None and state.snapshot is None else None
+        reading = Reading(self.context, state.ceiling, state.snapshot, ceiling)
+        parts = await self.parts(reading)
+        self.phases.done("narrow")
+        if parts and parts[0].request.count < request.count:
+            request = self.request = _resized(request, parts[0].request.count)
+        is_one = len(parts) == 1 and _is_plain(request)
+        queries = [reading.plan(part.request, state.after if is_one else None, part.rows) for part in parts]
+        if request.explain:
+            return await explained(self.context, request, queries)
+        self.phases.done("plan")
+        if state.after is None:
+            for part, query in zip(parts, queries, strict=True):
+                await affordable(self.context.server.database, part.request, query)
+        if request.count_only:
+            if not request.container:
+                raise outcome.NOT_SUPPORTED(
+                    "Contained resources are not counted by themselves. Leave out _containedType.", "_containedType"
+                )
+            counted = await _count(reading, parts)
+            self.phases.done("store")
+            return self.drawn((), counted, None)
+        page = await (self.page(reading, parts[0], queries[0]) if is_one else self.merged(reading, parts))
+        matches = await self.matches(reading, parts, page)
+        total, warnings = await self.total(reading, parts, None if page.after is not None else len(matches))
+        others = await included(reading, request, page.rows)
+        self.phases.done("store")
+        matches = await cut(request, matches, request.elements)
+        follow = await cut(request, [Shown(f"{type}/{row.id}", row.body) for type, row in others], ())
+        return self.drawn(matches, total, self.cursor(reading, page), follow, warnings)
+
+    async def parts(self, reading: Reading) -> list[Part]:
+        """The searches of each type, narrowed and resolved."""
+        request = self.request
+        if not request.type:
+            return await parts_of(reading, request, self.compartment)
+        if self.compartment is not None:
+            request = within(self.compartment, request)
+        if request.contained != "false":
+            return await containing_parts(reading, request)
+        return [Part(request.type, await resolve(reading, ordered(reading, narrow(self.context, request))))]
+
+    async def page(self, reading: Reading, part: Part, query: Query) -> Page:
+        """The page of a search of one type."""
+        fields = _fields(self.request)
+        if part.resolved.joins:
+            return await joined_page(reading, part.resolved, self.state.after, fields)
+        found = await reading.find(replace(query, fields=fields) if fields else query)
+        rows = found[: part.request.count]
+        end = place_of(rows[-1]) if len(found) > len(rows) else None
+        return Page([(part.rows, row) for row in rows], end)
+
+    async def merged(self, reading: Reading, parts: Sequence[Part]) -> Page:
+        """The page of a search over the rows of several types."""
+        if not parts:
+            return Page((), None)
+        return await merged_page(reading, parts, self.state.after, _fields(self.request))
+
+    async def total(
+        self, reading: Reading, parts: Sequence[Part], whole: int | None
+    ) -> tuple[int | None, tuple[Issue, ...]]:
+        """How many match in all: counted or estimated where it is asked for, given where the page is all there is.
+
+        `whole` is how many the page shows where none follows.
+        """
+        asked = self.request.total
+        if asked == "none" or (asked is None and (whole is None or self.state.after is not None)):
+            return None, ()
+        if whole is not None and self.state.after is None:
+            return whole, ()
+        if not self.request.container:
+            text = "_total counts resources that are stored by themselves, not what they contain; it was left out."
+            return None, (outcome.NOT_SUPPORTED.issue(text, "_total", "warning"),)
+        if asked == "accurate":
+            return await _count(reading, parts), ()
+        return await _estimate(reading, parts)
+
+    async def matches(self, reading: Reading, parts: Sequence[Part], page: Page) -> list[Shown]:
+        request = self.request
+        if request.contained != "false" and not request.container:
+            return await contained_matches(reading, request, parts, page)
+        words = asked_words(request.conditions)
+        if words:
+            return [Shown(f"{type}/{row.id}", row.body, score(words, row)) for type, row in page.rows]
+        return [Shown(f"{type}/{row.id}", row.body) for type, row in page.rows]
+
+    def cursor(self, reading: Reading, page: Page) -> str | None:
+        if page.after is None:
+            return None
+        state = replace(self.state, after=page.after, snapshot=reading.at)
+        return seal(self.context.server.cursor_key, state, self.path, CALLER, now())
+
+    def drawn(
+        self,
+        matches: Sequence[Shown],
+        total: int | None,
+        cursor: str | None,
+        follow: Sequence[Shown] = (),
+        warnings: tuple[Issue, ...] = (),
+    ) -> Answer:
+        page = SearchPage(self.path, self.request, matches, total, cursor, follow, warnings)
+        answer = Answer(200, searchset(self.context, page))
+        self.phases.done("bundle")
+        return answer
 
 
-async def _count(context: RequestContext, request: SearchRequest) -> Answer:
-    total = await stored.count(context.server.database, request.type, plan(request, None, None, now()).filter)
-    return Answer(200, searchset(context, SearchPage(request, (), total, None)))
+def _resized(request: SearchRequest, count: int) -> SearchRequest:
+    """The request with the page size that it is given, in its self link too."""
+    applied = tuple((name, str(count) if name == "_count" else value) for name, value in request.applied)
+    return replace(request, count=count, applied=applied)
+
+
+def _is_plain(request: SearchRequest) -> bool:
+    return request.type != "" and request.contained == "false"
+
+
+def _fields(request: SearchRequest) -> tuple[str, ...]:
+    """The row fields read besides the bodies: tokens for includes, words for scores."""
+    tokens = ("t",) if request.includes else ()
+    return (*tokens, "w") if asked_words(request.conditions) else tokens
+
+
+async def _count(reading: Reading, parts: Sequence[Part]) -> int:
+    total = 0
+    for part in parts:
+        if part.resolved.joins:
+            total += await joined_count(reading, part.resolved)
+        else:
+            total += await reading.count(reading.plan(part.request, container=part.rows))
+    return total
+
+
+async def _estimate(reading: Reading, parts: Sequence[Part]) -> tuple[int | None, tuple[Issue, ...]]:
+    database, total = reading.context.server.database, 0
+    for part in parts:
+        if part.resolved.joins:
+            try:
+                total += await joined_count(reading, part.resolved)
+            except FhirError as error:
+                return None, tuple(replace(issue, severity="warning") for issue in error.issues)
+        else:
+            query = reading.plan(part.request, container=part.rows)
+            total += await estimate(database, part.rows, query.filter)
+    return total, ()

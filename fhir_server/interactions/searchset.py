@@ -3,33 +3,52 @@
 https://hl7.org/fhir/R4/bundle.html#searchset
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import msgspec
+
 from fhir_server.core.codec import encode
-from fhir_server.core.outcome import operation_outcome
+from fhir_server.core.outcome import Issue, operation_outcome
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.page import CURSOR_PARAMETER
 from fhir_server.search.request import SearchRequest
-from fhir_server.store.search import SearchRow
 
 _PLAIN_IN_QUERIES = ",:|/$"
 
 
+class Shown(msgspec.Struct, frozen=True):
+    """A resource of a page: its place below the base (`Patient/p1`, `Patient/p1#c` for a contained one) and its JSON.
+
+    `score` is 0 to 1, None where nothing was asked that it could measure.
+    """
+
+    place: str
+    body: bytes
+    score: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class SearchPage:
-    """What one page shows. `total` is None where it is not known; `next_cursor` where no page follows."""
+    """What one page shows. `path` is where it was asked below the base: `Patient`, `Patient/p1/Condition`, or empty.
 
+    `total` is None where it is not known; `next_cursor` where no page follows. `warnings` are said besides the
+    request's own.
+    """
+
+    path: str
     request: SearchRequest
-    rows: Sequence[SearchRow]
+    matches: Sequence[Shown]
     total: int | None
     next_cursor: str | None
+    included: Sequence[Shown] = ()
+    warnings: tuple[Issue, ...] = ()
 
 
 def searchset(context: RequestContext, page: SearchPage) -> bytes:
-    """The Bundle as compact JSON: links, total if known, matches in order, warnings last as an outcome entry."""
-    url = f"{context.base}/{page.request.type}"
+    """The Bundle as compact JSON: links, total if known, matches in order, what they include, warnings last."""
+    url = f"{context.base}/{page.path}" if page.path else context.base
     links = [{"relation": "self", "url": _self_url(url, page)}]
     if page.next_cursor is not None:
         links.append({"relation": "next", "url": f"{url}?{CURSOR_PARAMETER}={page.next_cursor}"})
@@ -37,14 +56,30 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     if page.total is not None:
         head += b',"total":%d' % page.total
     head += b',"link":' + encode(links)
-    # A URL and an id are made of characters that JSON writes as they are.
-    start, middle, end = b'{"fullUrl":"' + url.encode() + b"/", b'","resource":', b',"search":{"mode":"match"}}'
-    entries = [b"%b%b%b%b%b" % (start, row.id.encode(), middle, row.body, end) for row in page.rows]
-    if page.request.warnings:
-        drawn = operation_outcome(page.request.warnings, context.request_id)
+    entries = _entries(context, page.matches, b"match")
+    if page.included:
+        entries += _entries(context, page.included, b"include")
+    warnings = (*page.request.warnings, *page.warnings)
+    if warnings:
+        drawn = operation_outcome(warnings, context.request_id)
         entries.append(b'{"resource":' + encode(drawn) + b',"search":{"mode":"outcome"}}')
     # FHIR's JSON has no empty arrays: a page without entries has no `entry` at all.
     return head + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+
+
+def _entries(context: RequestContext, shown: Iterable[Shown], mode: bytes) -> list[bytes]:
+    # A URL and an id are made of characters that JSON writes as they are.
+    start, middle = b'{"fullUrl":"' + context.base.encode() + b"/", b'","resource":'
+    end = b',"search":{"mode":"' + mode + b'"}}'
+    return [
+        b"%b%b%b%b%b"
+        % (start, each.place.encode(), middle, each.body, end if each.score is None else _scored(mode, each.score))
+        for each in shown
+    ]
+
+
+def _scored(mode: bytes, score: float) -> bytes:
+    return b',"search":{"mode":"%b","score":%.2f}}' % (mode, score)
 
 
 def _self_url(url: str, page: SearchPage) -> str:

@@ -25,6 +25,7 @@ from fhir_server.interactions import admission
 from fhir_server.interactions.batch import attempted, content
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
 from fhir_server.interactions.bundle_references import linked, references
+from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.off_loop import computed
@@ -33,7 +34,6 @@ from fhir_server.interactions.transaction_links import links_of
 from fhir_server.interactions.transaction_targets import Target, deleted_by, targets_of
 from fhir_server.interactions.written import answer_existing, answer_written
 from fhir_server.search.parse import parse
-from fhir_server.store import transactions
 
 _READING = ("GET", "HEAD")
 
@@ -54,7 +54,7 @@ async def transaction(context: RequestContext, bundle: Resource) -> Answer:
         links = await links_of(context, targets, referred)
         plan = await computed(context, _plan, context, targets, admitted, referred, links)
         try:
-            written = await transactions.run(context.server.database, plan)
+            written = await commit(context, plan)
         except Matched:
             continue
         except FhirError as error:
@@ -89,7 +89,7 @@ def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None
                 case ("metadata",) | ("_history",) | (_, _) | (_, _, "_history") | (_, _, "_history", _):
                     pass
                 case (type,):
-                    parse(type, query_pairs(entry.query), context.lenient, context.own_bases)
+                    parse(type, query_pairs(entry.query), context.lenient, context.own_bases, context.parameter_set)
                 case _:
                     raise outcome.BAD_BUNDLE(f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]}.")
         except FhirError as error:

@@ -10,6 +10,7 @@ from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Expect, Matched, Method, WritePlan
 from fhir_server.interactions import admission
+from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import (
     MATCH_ATTEMPTS,
     Condition,
@@ -20,7 +21,6 @@ from fhir_server.interactions.conditional import (
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_written
-from fhir_server.store import transactions
 
 
 async def update(
@@ -41,7 +41,7 @@ async def update(
     document = await computed(
         context, admission.put, context, resource, id, "PUT", if_version=if_version, if_absent=if_absent
     )
-    (written,) = await transactions.run(context.server.database, WritePlan((document,)))
+    (written,) = await commit(context, WritePlan((document,)))
     return answer_written(context, written)
 
 
@@ -59,7 +59,7 @@ async def conditional_update(
     for _ in range(MATCH_ATTEMPTS):
         plan = await _conditional_plan(context, resource, condition, if_version, if_absent)
         try:
-            (written,) = await transactions.run(context.server.database, plan)
+            (written,) = await commit(context, plan)
         except Matched:
             continue
         return answer_written(context, written)

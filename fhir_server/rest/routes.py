@@ -95,7 +95,29 @@ async def _search_by_form(request: Request, context: RequestContext) -> Answer:
 
 
 async def _search_system(request: Request, context: RequestContext) -> Answer:
-    raise outcome.NOT_SUPPORTED("Searching all types at once is not offered; search one type, such as Patient?name=.")
+    return await search.search(context, "", request_pairs(request))
+
+
+async def _search_system_by_form(request: Request, context: RequestContext) -> Answer:
+    return await search.search(context, "", await form_pairs(request))
+
+
+async def _search_compartment(request: Request, context: RequestContext) -> Answer:
+    return await _in_compartment(request, context, request_pairs(request))
+
+
+async def _search_compartment_by_form(request: Request, context: RequestContext) -> Answer:
+    return await _in_compartment(request, context, await form_pairs(request))
+
+
+async def _in_compartment(request: Request, context: RequestContext, pairs: list[tuple[str, str]]) -> Answer:
+    path = request.path_params
+    type = path.get("inner", "*")
+    if type != "*" and not is_resource_type(type):
+        raise outcome.UNKNOWN_ROUTE(
+            f"'{type[:64]}' is not a resource type of R4, as a path needs it that searches a compartment."
+        )
+    return await search.search_compartment(context, path["type"], path["id"], type, pairs)
 
 
 async def _create(request: Request, context: RequestContext) -> Answer:
@@ -115,12 +137,13 @@ async def _conditional_delete(request: Request, context: RequestContext) -> Answ
 
 
 async def _read(request: Request, context: RequestContext) -> Answer:
-    return await read.read(context, request.path_params["type"], request.path_params["id"], conditions(request))
+    path, pairs = request.path_params, request_pairs(request)
+    return await read.read(context, path["type"], path["id"], conditions(request), pairs)
 
 
 async def _vread(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
-    return await vread.vread(context, path["type"], path["id"], path["version"])
+    return await vread.vread(context, path["type"], path["id"], path["version"], request_pairs(request))
 
 
 async def _update(request: Request, context: RequestContext) -> Answer:
@@ -159,6 +182,11 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
         _search,
         _search_by_form,
         _search_system,
+        _search_system_by_form,
+        _search_compartment,
+        _search_compartment_by_form,
+        _read,
+        _vread,
         _conditional_update,
         _conditional_delete,
         _history_of_instance,
@@ -183,11 +211,14 @@ TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
     ("", {"POST": _bundle, "GET": _search_system}),
     ("/", {"POST": _bundle, "GET": _search_system}),
     ("/{type:name}/_search", {"POST": _search_by_form}),
+    ("/{type:name}/{id:name}/{inner:name}", {"GET": _search_compartment}),
     ("/{type:name}/{id:name}/_history", {"GET": _history_of_instance}),
     ("/{type:name}/{id:name}/_history/{version:name}", {"GET": _vread}),
     ("/{type:name}/_history", {"GET": _history_of_type}),
     ("/_history", {"GET": _history_of_system}),
-    ("/_search", {"POST": _search_system}),
+    ("/_search", {"POST": _search_system_by_form}),
+    ("/{type:name}/{id:name}/{inner:name}/_search", {"POST": _search_compartment_by_form}),
+    ("/{type:name}/{id:name}/_search", {"POST": _search_compartment_by_form}),
     ("/${operation}", _OPERATION),
     ("/{type:name}/${operation}", _OPERATION),
     ("/{type:name}/{id:name}/${operation}", _OPERATION),

@@ -6,13 +6,13 @@ https://hl7.org/fhir/R4/search.html#escaping
 import re
 
 _ESCAPED = re.compile(r"\\([,|$\\])")
-_CUT = {mark: re.compile(rf"((?:\\.|[^\\{mark}]|\\\Z)*)(?:[{mark}]|\Z)", re.DOTALL) for mark in ",|"}
+_CUT = {mark: re.compile(rf"((?:\\.|[^\\{mark}]|\\\Z)*)(?:[{mark}]|\Z)", re.DOTALL) for mark in ",|$"}
 
 
 def split_unescaped(text: str, mark: str) -> list[str]:
-    """The text cut at each `mark` ("," or "|") that no backslash precedes; escapes stay in the parts."""
-    if mark not in text:
-        return [text]
+    """The text cut at each `mark` ("," "|" or "$") that no backslash precedes; escapes stay in the parts."""
+    if "\\" not in text:
+        return text.split(mark)
     parts, at, pattern = [], 0, _CUT[mark]
     while True:
         match = pattern.match(text, at)

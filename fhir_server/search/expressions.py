@@ -126,7 +126,7 @@ class _Reader:
         paths = self.term()
         if self.peek() == "as":
             self.take()
-            return _extended(paths, (OfType(self.word()),))
+            return _extended(paths, (_of_type(self.word()),))
         return paths
 
     def term(self) -> tuple[Path, ...]:
@@ -157,7 +157,7 @@ class _Reader:
     def called(self, function: str) -> Path:
         match function:
             case "as" | "ofType":
-                return (OfType(self.word()),)
+                return (_of_type(self.word()),)
             case "extension":
                 return (Member("extension"), Where("url", self.quoted()))
             case "where":
@@ -173,6 +173,14 @@ class _Reader:
         self.take(")")
         self.take("is")
         return (OfTarget(self.word()),)
+
+
+_MISSPELT = {"DateTime": "dateTime"}
+"""Types as R4 writes them by mistake (Observation's code-value-date)."""
+
+
+def _of_type(name: str) -> OfType:
+    return OfType(_MISSPELT.get(name, name))
 
 
 def _extended(paths: tuple[Path, ...], steps: Path) -> tuple[Path, ...]:

@@ -3,20 +3,21 @@
 https://hl7.org/fhir/R4/search.html; the shapes of the fields are in docs/storage.md.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import IndexValues, Range
-from fhir_server.definitions.capability import is_offered
+from fhir_server.core.write_plan import IndexValues, Measure, Range
 from fhir_server.definitions.owners import owner_rule
-from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
-from fhir_server.search.entries import MAX_KEY, Entries, bounded
-from fhir_server.search.parameter_types import date, reference, string, token, uri
+from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
+from fhir_server.definitions.search_parameters import SearchParameter
+from fhir_server.search.entries import Entries, bounded, bounded_tokens
+from fhir_server.search.parameter_types import composite, date, reference, text, token
 from fhir_server.search.paths import Branch, Leaf, Visit, branches, leaves
+from fhir_server.search.unions import unions
+from fhir_server.search.writers import presence_writer, writer
 
 NOT_IN_ROWS = frozenset({"_id", "_lastUpdated"})
 """Parameters read from a row's `_id` and `updated`."""
@@ -77,8 +78,14 @@ INDEXED_SORT: dict[str, str] = {
 }
 """Type to the date parameter a patient's resources are listed by, newest first, out of the index `pt`."""
 
+TEXT_SEARCHED: frozenset[str] | None = None
+"""The types that `_text` and `_content` find; None for every type. Each of them has an index over its words."""
+
 MISSING = {"a": date.FAR_FUTURE, "d": date.FAR_PAST}
 """The sort keys of a resource without a value for its type's INDEXED_SORT: last in either direction."""
+
+MAX_OWNED_TOKENS = 20_000
+"""Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,15 +97,79 @@ class _Reading:
     owner_paths: tuple[tuple[Branch, ...], ...]
 
 
-def index_values(resource: Resource, logical_id: str, own_bases: tuple[str, ...], custodian: str | None) -> IndexValues:
+def index_values(
+    resource: Resource,
+    logical_id: str,
+    own_bases: tuple[str, ...],
+    custodian: str | None,
+    parameter_set: ParameterSet = STANDARD,
+) -> IndexValues:
     """The index fields of a valid resource at `logical_id`.
 
     `own_bases` are the URLs this server is reached by, without a slash at their ends. `custodian` is the source where
-    the resource names none in `meta.source`.
+    the resource names none in `meta.source`. Raises FhirError 413 where owners and tokens are too many together.
     """
     type = resource["resourceType"]
-    reading = _reading(type)
-    entries = Entries(own_bases)
+    reading = _reading(type, parameter_set)
+    entries = _read(resource, reading, own_bases)
+    owners = (logical_id,) if type == "Patient" else _owners(resource, reading, entries)
+    tokens = bounded_tokens(entries.tokens)
+    if len(owners) * (len(tokens) + 1) > MAX_OWNED_TOKENS:
+        raise _too_many(f"{type}/{logical_id}", len(owners), len(tokens))
+    meta = resource.get("meta") or {}
+    contained = resource.get("contained")
+    return IndexValues(
+        owners=owners,
+        source=meta.get("source") or custodian,
+        labels=_labels(meta),
+        owned_tokens=_owned(owners, tokens),
+        tokens=tokens,
+        strings=tuple(entries.strings),
+        dates=tuple([Range(*found) for found in entries.dates]),
+        measures=tuple([Measure(*found) for found in entries.measures]) if entries.measures else (),
+        composites=tuple(entries.composites),
+        words=text.words(resource) if is_text_searched(type) else (),
+        positions=tuple(entries.positions),
+        contained=_contained(contained, own_bases, parameter_set) if contained else (),
+        set_version=parameter_set.version,
+        sort_keys=_sort_keys(type, entries),
+    )
+
+
+def is_sortable(parameter: SearchParameter) -> bool:
+    """Whether rows carry sort keys for a parameter. References, the parameters of `meta` and unions have none: each
+    key makes the row longer, and nobody reads a list in their order.
+    """
+    return (
+        parameter.expression is not None
+        and parameter.type in ("date", "string", "token", "uri", "number", "quantity")
+        and not parameter.code.startswith("_")
+        and parameter.code not in unions(parameter.base)
+    )
+
+
+def is_text_searched(type: str) -> bool:
+    """Whether rows of a type carry words."""
+    return TEXT_SEARCHED is None or type in TEXT_SEARCHED
+
+
+@lru_cache(4096)
+def parameter_leaves(resource_type: str, code: str, parameter_set: ParameterSet = STANDARD) -> tuple[Leaf, ...]:
+    """What an offered parameter of a type reads."""
+    expression = parameter_set.of(resource_type)[code].expression
+    return leaves(resource_type, expression) if expression else ()
+
+
+def _too_many(place: str, owners: int, tokens: int) -> outcome.FhirError:
+    text = (
+        f"{place} is in the records of {owners} patients and has {tokens} search values; together that is more than "
+        f"{MAX_OWNED_TOKENS}. Write one resource for each patient, or for fewer."
+    )
+    return outcome.TOO_LARGE(text).at(place)
+
+
+def _read(resource: Resource, reading: _Reading, own_bases: tuple[str, ...]) -> Entries:
+    entries = Entries(own_bases, resource)
     by_property = reading.by_property
     for name, value in resource.items():
         visits = by_property.get(name)
@@ -107,58 +178,40 @@ def index_values(resource: Resource, logical_id: str, own_bases: tuple[str, ...]
                 visit(value, entries)
     for visit in reading.whole:
         visit(resource, entries)
-    owners = (logical_id,) if type == "Patient" else _owners(resource, reading, entries)
-    tokens = _bounded(entries.tokens)
-    if len(owners) * (len(tokens) + 1) > MAX_OWNED_TOKENS:
-        raise outcome.TOO_LARGE(
-            f"{type}/{logical_id} is in the records of {len(owners)} patients and has {len(tokens)} search values; "
-            f"together that is more than {MAX_OWNED_TOKENS}. Write one resource for each patient, or for fewer."
-        ).at(f"{type}/{logical_id}")
-    meta = resource.get("meta") or {}
-    return IndexValues(
-        owners=owners,
-        source=meta.get("source") or custodian,
-        labels=_labels(meta),
-        owned_tokens=tuple([f"{owner}|{token}" for owner in owners for token in ("", *tokens)]),
-        tokens=tokens,
-        strings=tuple(entries.strings),
-        dates=tuple([Range(*found) for found in entries.dates]),
-        sort_keys=_sort_keys(type, entries),
-    )
+    return entries
 
 
-def is_sortable(parameter: SearchParameter) -> bool:
-    """Whether rows carry sort keys for a parameter. References and the parameters of `meta` have none: each key makes
-    the row longer, and nobody reads a list in their order.
-    """
-    return (
-        is_offered(parameter)
-        and parameter.type in ("date", "string", "token", "uri")
-        and not parameter.code.startswith("_")
-    )
-
-
-MAX_OWNED_TOKENS = 20_000
-"""Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
-
-
-@cache
-def parameter_leaves(resource_type: str, code: str) -> tuple[Leaf, ...]:
-    """What an offered parameter of a type reads."""
-    expression = search_parameters(resource_type)[code].expression
-    return leaves(resource_type, expression) if expression else ()
-
-
-def _bounded(tokens: Iterable[str]) -> tuple[str, ...]:
-    return tuple([token if len(token) <= MAX_KEY else bounded(token) for token in tokens])
+def _contained(
+    resources: list[Resource], own_bases: tuple[str, ...], parameter_set: ParameterSet
+) -> tuple[dict[str, Any], ...]:
+    """The sub-documents of `h`: type, id, and the fields a row of its own would have."""
+    made = []
+    for resource in resources:
+        type = resource["resourceType"]
+        entries = _read(resource, _reading(type, parameter_set), own_bases)
+        found = {"r": type, "i": resource.get("id"), **entries.fields()}
+        words = text.words(resource) if is_text_searched(type) else ()
+        made.append({**found, "w": words} if words else found)
+    return tuple(made)
 
 
 def _sort_keys(type: str, entries: Entries) -> dict[str, Any]:
-    keys = {name: ends for name, ends in entries.keys.items() if not name.startswith("_")}
+    keys = entries.keys
+    for name in [name for name in keys if name[0] == "_"]:
+        del keys[name]
     indexed = INDEXED_SORT.get(type)
     if indexed is not None and indexed not in keys:
         keys[indexed] = dict(MISSING)
     return keys
+
+
+def _owned(owners: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    for owner in owners:
+        mark = owner + "|"
+        found.append(mark)
+        found += [mark + token for token in tokens]
+    return tuple(found)
 
 
 def _labels(meta: dict[str, Any]) -> tuple[str, ...]:
@@ -189,44 +242,46 @@ def _note_owner(value: Any, gathered: tuple[Entries, dict[str, None]]) -> None:
         found[located.removeprefix("Patient/")] = None
 
 
-@cache
-def _reading(resource_type: str) -> _Reading:
+@lru_cache(1024)
+def _reading(resource_type: str, parameter_set: ParameterSet) -> _Reading:
     by_property: dict[str, list[Visit]] = {}
     whole: list[Visit] = []
-    for parameter in search_parameters(resource_type).values():
-        if parameter.expression is None or parameter.code in NOT_IN_ROWS or not is_offered(parameter):
-            continue
-        for branch in _branches(resource_type, parameter):
-            if branch.property is None:
-                whole.append(branch.visit)
-            else:
-                by_property.setdefault(branch.property, []).append(branch.visit)
+    table = parameter_set.of(resource_type)
+    skipped = NOT_IN_ROWS | unions(resource_type).keys()
+    elements = composite.elements(resource_type, table)
+    found = [*elements.branches]
+    for parameter in table.values():
+        if parameter.expression is not None and parameter.type != "composite" and parameter.code not in skipped:
+            is_written = parameter.code in elements.written
+            found += _branches(resource_type, parameter, parameter.expression, is_written)
+    for branch in found:
+        if branch.property is None:
+            whole.append(branch.visit)
+        else:
+            by_property.setdefault(branch.property, []).append(branch.visit)
     return _Reading(
-        {name: tuple(visits) for name, visits in by_property.items()},
-        tuple(whole),
-        tuple(
-            branches(resource_type, f"{resource_type}.{path}", lambda leaf: _note_owner)
-            for path in owner_rule(resource_type).paths
-        ),
+        {name: tuple(visits) for name, visits in by_property.items()}, tuple(whole), _owner_paths(resource_type)
     )
 
 
-def _branches(resource_type: str, parameter: SearchParameter) -> tuple[Branch, ...]:
-    assert parameter.expression is not None
-    code, all_leaves = parameter.code, parameter_leaves(resource_type, parameter.code)
+@cache
+def _owner_paths(resource_type: str) -> tuple[tuple[Branch, ...], ...]:
+    return tuple(
+        branches(resource_type, f"{resource_type}.{path}", lambda leaf: _note_owner)
+        for path in owner_rule(resource_type).paths
+    )
+
+
+def _branches(
+    resource_type: str, parameter: SearchParameter, expression: str, is_written: bool
+) -> tuple[Branch, ...]:
+    """The ways to what a parameter reads; where it `is_written` by others, to what it cannot be searched by alone."""
+    all_leaves = leaves(resource_type, expression)
 
     def reader(leaf: Leaf) -> Visit | None:
-        match parameter.type:
-            case "token":
-                return token.writer(code, leaf, all_leaves)
-            case "string":
-                return string.writer(code, leaf)
-            case "date":
-                return date.writer(code, leaf)
-            case "reference":
-                return reference.writer(code, leaf, parameter.target)
-            case "uri":
-                return uri.writer(code, leaf)
-        return None
+        visit = writer(parameter, leaf, all_leaves)
+        if visit is None:
+            return presence_writer(parameter.code)
+        return None if is_written else visit
 
-    return branches(resource_type, parameter.expression, reader)
+    return branches(resource_type, expression, reader)

@@ -22,26 +22,35 @@ BAD_CURSOR_TEXT = (
 )
 """One text for every reason, so that a link tells nothing to one who tries others."""
 
-Key = datetime | int | str | None
+Key = datetime | int | float | str | None
+Snapshot = tuple[int, int]
+"""A moment of the database that pages are read at: its cluster time, in seconds since 1970 and a count within them."""
+
 _NONCE_BYTES = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """The last row returned: its value of each field of the query's `sort` (None where absent), and its id."""
+    """The last row returned: its value of each field of the query's `sort` (None where absent), its id and, in a search
+    of several types, its type.
+    """
 
     keys: tuple[Key, ...]
     id: str
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What the next page needs: the pairs of the first request, its read ceiling, the last row, and its leniency."""
+    """What the next page needs: the pairs of the first request, its read ceiling, the last row, its leniency, and the
+    snapshot the first page was read at (None where there was none).
+    """
 
     pairs: tuple[tuple[str, str], ...]
     ceiling: datetime
     after: Position | None
     lenient: bool = False
+    snapshot: Snapshot | None = None
 
 
 class _Sealed(msgspec.Struct, array_like=True, frozen=True):
@@ -51,6 +60,8 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     lenient: bool
     keys: tuple[Any, ...] | None  # Keys: msgspec cannot tell a str from a datetime, msgpack itself can
     id: str | None
+    type: str
+    snapshot: Snapshot | None
 
 
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
@@ -70,6 +81,8 @@ def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) ->
             state.lenient,
             after.keys if after else None,
             after.id if after else None,
+            after.type if after else "",
+            state.snapshot,
         )
     )
     nonce = os.urandom(_NONCE_BYTES)
@@ -91,8 +104,8 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
         raise _refusal() from None
     if int(now.timestamp()) - found.issued > max_age:
         raise _refusal()
-    after = None if found.keys is None or found.id is None else Position(found.keys, found.id)
-    return PageState(found.pairs, found.ceiling, after, found.lenient)
+    after = None if found.keys is None or found.id is None else Position(found.keys, found.id, found.type)
+    return PageState(found.pairs, found.ceiling, after, found.lenient, found.snapshot)
 
 
 def _bound_to(type: str, caller: str) -> bytes:

@@ -4,60 +4,40 @@ https://hl7.org/fhir/R4/search.html, https://hl7.org/fhir/R4/search.html#errors
 """
 
 from collections.abc import Sequence
-from difflib import get_close_matches
+from dataclasses import replace
 
 from fhir_server.core import outcome
-from fhir_server.core.outcome import Failure, FhirError, Issue
-from fhir_server.core.reference import is_id
-from fhir_server.definitions.capability import is_offered
-from fhir_server.definitions.registry import resource_types
-from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
-from fhir_server.search.escaping import split_unescaped, unescape
-from fhir_server.search.index import parameter_leaves
-from fhir_server.search.parameter_types import date, reference, string, token, uri
-from fhir_server.search.parameter_types.bad_value import BadValue
-from fhir_server.search.request import (
-    MAX_PARAMETERS,
-    MAX_TOKENS,
-    MAX_VALUES,
-    Clause,
-    LogicalId,
-    SearchRequest,
-    Tokens,
-    Value,
-)
-from fhir_server.search.result_parameters import RESULT_PARAMETERS, ResultParameters
+from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.definitions.capability import CRITERIA, RESULTS, shared_parameters
+from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
+from fhir_server.definitions.registry import is_resource_type, resource_types
+from fhir_server.search.chains import read_criterion
+from fhir_server.search.filter_conditions import read_filter
+from fhir_server.search.request import MAX_PARAMETERS, Condition, SearchRequest
+from fhir_server.search.result_parameters import ResultParameters
+from fhir_server.search.scope import Refused, Scope, is_text, shown
+from fhir_server.search.suggestions import listed, unknown_type
 
 EDGE_PARAMETERS = frozenset({"_format", "_pretty"})
 """Read before the search begins; they change how the answer is written, not what it holds."""
 
-LATER = frozenset(
-    {
-        "_contained",
-        "_containedType",
-        "_content",
-        "_elements",
-        "_filter",
-        "_has",
-        "_include",
-        "_list",
-        "_query",
-        "_revinclude",
-        "_score",
-        "_text",
-        "_type",
-    }
+_LEAVES_OUT = frozenset(
+    failure.number for failure in (outcome.UNKNOWN_PARAMETER, outcome.UNKNOWN_MODIFIER, outcome.NOT_SUPPORTED)
 )
-"""Parameters R4 has for every type, that this server does not yet offer."""
-
-_SHOWN = 64
+"""What the lenient are warned of: the rest of the search still means what it says."""
 
 
 def parse(
-    resource_type: str, pairs: Sequence[tuple[str, str]], lenient: bool, own_bases: tuple[str, ...] = ()
+    resource_type: str,
+    pairs: Sequence[tuple[str, str]],
+    lenient: bool,
+    own_bases: tuple[str, ...] = (),
+    parameter_set: ParameterSet = STANDARD,
 ) -> SearchRequest:
     """The request the pairs make. Equal names are ANDed, values between commas are ORed.
 
+    An empty `resource_type` is a search of several types: those of `_type`, or all. Its conditions are read for the
+    first of them; `of_type` gives those of another.
     `own_bases` are the URLs of this server, without a slash at their ends: references that begin with one are local.
     With `lenient` (Prefer: handling=lenient) unknown and unsupported parameters and modifiers become warnings and are
     left out. Raises FhirError 400 with all findings.
@@ -67,182 +47,148 @@ def parse(
             f"A search takes at most {MAX_PARAMETERS} parameters; this one has {len(pairs)}. "
             "Write alternatives as one parameter with commas."
         )
-    reading = _Reading(resource_type, lenient, own_bases)
-    for name, value in pairs:
-        reading.read(name, value)
-    if reading.problems or reading.results.problems:
-        raise FhirError(400, reading.problems + reading.results.problems)
-    request = reading.request()
-    breadth = sum(_breadth(value) for clause in request.parameters for value in clause.values)
-    if breadth > MAX_TOKENS:
-        raise outcome.TOO_COSTLY(
-            "The search asks for too much at once. Send fewer values, and write references with their type, as in "
-            "Patient/p1: an id alone stands for every type that the parameter may name."
-        )
-    return request
+    types = (resource_type,) if resource_type else _types(pairs)
+    reading = _Reading(resource_type, types, lenient, Scope(own_bases, parameter_set))
+    for name, sent in pairs:
+        reading.read(name, sent)
+    return reading.request()
 
 
-def _breadth(value: Value) -> int:
-    # A prefix is a range of its own: MongoDB took 65 s to plan 19,800 of them.
-    return len(value.tokens) if isinstance(value, Tokens) else 10
+def of_type(request: SearchRequest, resource_type: str, own_bases: tuple[str, ...] = ()) -> SearchRequest:
+    """The part of a search of several types that concerns one of them: the same parameters, read for that type."""
+    scope = Scope(own_bases, request.parameter_set)
+    criteria = [(name, sent) for name, sent in request.applied if not _shapes(name) and name != "_type"]
+    conditions = tuple(
+        condition if _is_typeless(name) else _read_condition(scope, resource_type, name, sent)
+        for (name, sent), condition in zip(criteria, request.conditions, strict=True)
+    )
+    return replace(request, type=resource_type, types=(), conditions=conditions)
+
+
+def _types(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    """The types of a search of the whole system, sorted. Raises FhirError 400."""
+    sent = [value for name, value in pairs if name == "_type"]
+    if not sent:
+        return resource_types()
+    if len(sent) > 1:
+        raise outcome.BAD_PARAMETER_VALUE("'_type' is given more than once; write the types with commas.", "_type")
+    names = sent[0].split(",")
+    unknown = [unknown_type(name) for name in names if not is_resource_type(name)]
+    if unknown:
+        raise FhirError(400, [outcome.BAD_PARAMETER_VALUE.issue(_sentence("_type", each), "_type") for each in unknown])
+    return tuple(sorted(set(names)))
+
+
+def _shapes(name: str) -> bool:
+    return name.partition(":")[0] in RESULTS
+
+
+def _is_typeless(name: str) -> bool:
+    """Whether a criterion reads the same for every type that has it."""
+    return name.startswith("_") and "." not in name and name.partition(":")[0] not in ("_has", "_filter")
+
+
+def _read_condition(scope: Scope, resource_type: str, name: str, sent: str) -> Condition:
+    if name == "_filter":
+        return read_filter(scope, resource_type, sent)
+    return read_criterion(scope, resource_type, name, sent)
 
 
 class _Reading:
-    """One search while it is read."""
+    """One search while it is read; `types` are those it searches, one where `type` names it."""
 
-    def __init__(self, resource_type: str, lenient: bool, own_bases: tuple[str, ...]) -> None:
-        self.type = resource_type
-        self.table = search_parameters(resource_type)
+    def __init__(self, type: str, types: tuple[str, ...], lenient: bool, scope: Scope) -> None:
+        self.type = type
+        self.types = types
         self.lenient = lenient
-        self.own_bases = own_bases
-        self.results = ResultParameters(resource_type)
-        self.clauses: list[Clause] = []
+        self.scope = scope
+        self.results = ResultParameters(types, scope.parameter_set)
+        self.conditions: list[Condition] = []
         self.applied: list[tuple[str, str]] = []
         self.problems: list[Issue] = []
         self.warnings: list[Issue] = []
 
+    def read(self, name: str, sent: str) -> None:
+        if not (is_text(name) and is_text(sent)):
+            text = "holds a control character or half a surrogate pair"
+            self.note(name, Refused((outcome.BAD_PARAMETER_VALUE, text)))
+        elif name in EDGE_PARAMETERS:
+            return
+        elif name == "_type" and not self.type:
+            self.applied.append((name, sent))
+        else:
+            try:
+                self.take(name, sent)
+            except Refused as refusal:
+                self.note(name, refusal)
+
+    def take(self, name: str, sent: str) -> None:
+        if name[:1] == "_" and _shapes(name):
+            self.results.read(name, sent)
+            self.applied.append((name, self.results.applied(name, sent)))
+        elif name == "_type":
+            text = f"belongs to a search of the whole system; this one finds {self.type} alone. Leave it out"
+            raise Refused((outcome.BAD_PARAMETER_VALUE, text))
+        else:
+            if len(self.types) > 1:
+                self.check_shared(name)
+            condition = _read_condition(self.scope, self.types[0], name, sent)
+            if len(self.types) > 1 and not _is_typeless(name):
+                for type in self.types[1:]:
+                    _read_condition(self.scope, type, name, sent)
+            self.conditions.append(condition)
+            self.applied.append((name, sent))
+
+    def check_shared(self, name: str) -> None:
+        """Raise Refused where one of the types searched lacks the parameter."""
+        code = name.partition(":")[0].partition(".")[0]
+        if code in CRITERIA:
+            return
+        lacking = [type for type in self.types if code not in self.scope.table(type)]
+        if lacking:
+            shared = shared_parameters(self.types, self.scope.parameter_set)
+            text = (
+                f"is not a search parameter of {listed(lacking)}. All types searched have {', '.join(shared)}; "
+                "for others name the types that have them with _type"
+            )
+            raise Refused((outcome.UNKNOWN_PARAMETER, text))
+
+    def note(self, name: str, refusal: Refused) -> None:
+        """Warnings for the lenient where the rest can stand alone, problems otherwise."""
+        place = shown(refusal.place or name)
+        for failure, text in refusal.findings:
+            if self.lenient and failure.number in _LEAVES_OUT:
+                said = _sentence(refusal.place or name, f"was ignored: it {text}")
+                self.warnings.append(failure.issue(said, place, "warning"))
+            else:
+                self.problems.append(failure.issue(_sentence(refusal.place or name, text), place))
+
     def request(self) -> SearchRequest:
+        """The request read. Raises FhirError 400."""
         results = self.results
+        for name, text in results.check([name for name, _ in self.applied]) if results.is_asked else ():
+            self.note(name, Refused((outcome.BAD_PARAMETER_VALUE, text)))
+        if self.problems:
+            raise FhirError(400, self.problems)
         return SearchRequest(
             type=self.type,
-            parameters=tuple(self.clauses),
+            conditions=tuple(self.conditions),
             sort=results.sort,
             count=results.count,
             count_only=results.count_only,
             total=results.total,
+            summary=results.summary,
+            elements=results.elements,
+            includes=tuple(results.includes),
+            contained=results.contained,
+            container=results.container,
+            explain=results.explain,
+            types=() if self.type else self.types,
             applied=tuple(self.applied),
             warnings=tuple(self.warnings),
+            parameter_set=self.scope.parameter_set,
         )
-
-    def read(self, name: str, value: str) -> None:
-        if not (_is_text(name) and _is_text(value)):
-            self.refuse(outcome.BAD_PARAMETER_VALUE, name, "holds a control character or half a surrogate pair")
-        elif name in EDGE_PARAMETERS:
-            return
-        elif name in RESULT_PARAMETERS:
-            unsupported = self.results.read(name, value)
-            if unsupported:
-                self.leave_out(outcome.NOT_SUPPORTED, name, unsupported)
-            else:
-                self.applied.append((name, self.results.applied(name, value)))
-        else:
-            self.read_clause(name, value)
-
-    def read_clause(self, name: str, text: str) -> None:
-        code, colon, modifier = name.partition(":")
-        parameter = self.table.get(code)
-        if parameter is None or not is_offered(parameter) or "." in modifier:
-            self.refuse_parameter(name, code, parameter)
-            return
-        targets = self.targets(parameter)
-        if colon:
-            if modifier not in targets:
-                self.refuse_modifier(parameter, modifier, targets)
-                return
-            targets = (modifier,)
-        values = self.values(parameter, name, text, targets)
-        if values:
-            self.clauses.append(Clause(code, values))
-            self.applied.append((name, text))
-
-    def targets(self, parameter: SearchParameter) -> tuple[str, ...]:
-        """The types a reference may name, which are its modifiers too; a parameter that lists none may name any."""
-        if parameter.type != "reference":
-            return ()
-        return parameter.target or resource_types()
-
-    def values(self, parameter: SearchParameter, name: str, text: str, targets: tuple[str, ...]) -> tuple[Value, ...]:
-        parts = split_unescaped(text, ",")
-        if len(parts) > MAX_VALUES:
-            self.refuse(
-                outcome.BAD_PARAMETER_VALUE,
-                name,
-                f"has {len(parts)} values; at most {MAX_VALUES} are taken at once. Send several searches",
-            )
-            return ()
-        found: list[Value] = []
-        for position, part in enumerate(parts, 1):
-            try:
-                found.append(self.value(parameter, part, targets))
-            except BadValue as problem:
-                # Which one, not what: the values of a search are often health data.
-                which = "a value" if len(parts) == 1 else f"a value (number {position})"
-                self.refuse(outcome.BAD_PARAMETER_VALUE, name, f"has {which} that {problem}")
-        return tuple(found) if len(found) == len(parts) else ()
-
-    def value(self, parameter: SearchParameter, text: str, targets: tuple[str, ...]) -> Value:
-        if not text:
-            raise BadValue('is empty; leave the parameter out, or write "\\," for a comma that belongs to a value')
-        code = parameter.code
-        if code == "_id":
-            return _logical_id(text)
-        match parameter.type:
-            case "token":
-                return token.read_value(code, parameter_leaves(self.type, code), text)
-            case "string":
-                return string.read_value(text)
-            case "date":
-                return date.read_value(text)
-            case "reference":
-                leaves = parameter_leaves(self.type, code)
-                return reference.read_value(code, leaves, targets, text, self.own_bases)
-            case "uri":
-                return uri.read_value(code, text)
-        raise BadValue(f"belongs to a parameter of type {parameter.type}, which cannot be searched by yet")
-
-    def refuse_parameter(self, name: str, code: str, parameter: SearchParameter | None) -> None:
-        head = code.partition(".")[0]
-        if parameter is not None and not is_offered(parameter):
-            kind = "" if code in LATER else f" of type {parameter.type}"
-            self.leave_out(outcome.NOT_SUPPORTED, name, f"is a parameter{kind} that this server does not search by yet")
-        elif code in LATER:
-            self.leave_out(outcome.NOT_SUPPORTED, name, "is not supported by this server yet")
-        elif "." in name and head in self.table and self.table[head].type == "reference":
-            self.leave_out(outcome.NOT_SUPPORTED, name, "is a chain, which this server does not follow yet")
-        else:
-            offered = sorted(each for each, found in self.table.items() if is_offered(found))
-            close = get_close_matches(head, [*offered, *RESULT_PARAMETERS], n=3, cutoff=0.6)
-            hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(offered)}."
-            self.leave_out(outcome.UNKNOWN_PARAMETER, name, f"is not a search parameter of {self.type}. {hint}")
-
-    def refuse_modifier(self, parameter: SearchParameter, modifier: str, targets: tuple[str, ...]) -> None:
-        if not targets:
-            taken = "It takes none."
-        elif len(targets) < 20:
-            taken = f"It takes {', '.join(f':{each}' for each in targets)}."
-        else:
-            taken = "It takes the name of a resource type."
-        text = f"has the modifier ':{_shown(modifier)}', which it does not take here. {taken}"
-        self.leave_out(outcome.UNKNOWN_MODIFIER, parameter.code, text)
-
-    def refuse(self, failure: Failure, name: str, text: str) -> None:
-        self.problems.append(failure.issue(_sentence(name, text), _shown(name)))
-
-    def leave_out(self, failure: Failure, name: str, text: str) -> None:
-        """A warning for the lenient, a refusal for all others."""
-        if self.lenient:
-            self.warnings.append(failure.issue(_sentence(name, f"was ignored: it {text}"), _shown(name), "warning"))
-        else:
-            self.refuse(failure, name, text)
-
-
-def _logical_id(text: str) -> LogicalId:
-    id = unescape(text)
-    if not is_id(id):
-        raise BadValue("is not an id: 1 to 64 letters, digits, '-' and '.'")
-    return LogicalId(id)
-
-
-def _is_text(text: str) -> bool:
-    """Whether BSON can hold it, in a pattern too: not half a surrogate pair, not NUL; other controls mean nothing."""
-    if text.isascii() and text.isprintable():
-        return True
-    return not any((each < " " and each not in "\t\n\r") or "\ud800" <= each <= "\udfff" for each in text)
-
-
-def _shown(text: str) -> str:
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:_SHOWN])
 
 
 def _sentence(name: str, text: str) -> str:
-    return f"'{_shown(name)}' {text}" + ("" if text.endswith((".", "?")) else ".")
+    return f"'{shown(name)}' {text}" + ("" if text.endswith((".", "?")) else ".")

@@ -9,6 +9,7 @@ of each path, and no value is asked what it is.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from fhir_server.core.reference import ID_PATTERN
@@ -66,6 +67,7 @@ def branches(resource_type: str, expression: str, reader: Callable[[Leaf], Visit
     return tuple(made)
 
 
+@cache
 def leaves(resource_type: str, expression: str) -> tuple[Leaf, ...]:
     """What an expression can end at, each once, in its order. Raises NotReadable."""
     found: dict[Leaf, None] = {}
@@ -114,7 +116,7 @@ def _branches(type: str, steps: Path, reader: _Reader) -> list[Branch]:
     if rest and isinstance(rest[0], OfType):
         members = [member for member in members if member.type == rest[0].type]
         rest = rest[1:]
-    made, failed = [], None
+    made, failed, is_readable = [], None, False
     for member in members:
         try:
             visit = _values(member, rest, reader)
@@ -122,9 +124,10 @@ def _branches(type: str, steps: Path, reader: _Reader) -> list[Branch]:
             # Of an open choice (`extension.value.code`) only some types have the element asked for.
             failed = error
             continue
+        is_readable = True
         if visit is not None:
             made.append(Branch(member.name, visit))
-    if not members or (failed and not made):
+    if not members or (failed and not is_readable):
         raise failed or NotReadable(f"{type} has no {first.name} for {rest}")
     return made
 

@@ -3,105 +3,169 @@
 https://hl7.org/fhir/R4/search.html#sort, https://www.mongodb.com/docs/manual/tutorial/sort-results-with-indexes/
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from fhir_server.core import outcome
-from fhir_server.definitions.owners import owner_rule
-from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.search.drive import Drive, drive, flattened, key_bounds, tokens_of
 from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import BAD_CURSOR_TEXT, Position
-from fhir_server.search.predicate import Filter, all_of, clause_tokens, one_of, predicate
-from fhir_server.search.query import Query
-from fhir_server.search.request import MAX_VALUES, Clause, LogicalId, SearchRequest
-
-_COARSE = frozenset({"status", "category", "intent", "class", "active", "gender", "priority", "lifecycle-status"})
-"""Parameters of which one value takes most of a patient's rows of a type."""
+from fhir_server.search.parameter_types.date import FAR_PAST
+from fhir_server.search.predicate import Filter, all_of, one_of, predicate
+from fhir_server.search.query import Part, Query, live
+from fhir_server.search.request import Condition, SearchRequest
+from fhir_server.search.unions import in_parts
 
 Sort = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Drive:
-    """The equality on `pt` that leads the plan and the clauses left to be filtered; `owned` is empty without one."""
+class _Place:
+    """The order, its fields that may be absent, and the row after which the page begins."""
 
-    owned: tuple[str, ...]
-    rest: tuple[Clause, ...]
+    sort: Sort
+    absent: frozenset[str]
+    after: Position | None
 
 
-def plan(request: SearchRequest, ceiling: datetime | None, after: Position | None, now: datetime) -> Query:
+def plan(
+    request: SearchRequest, ceiling: datetime | None, after: Position | None, now: datetime, container: str = ""
+) -> Query:
     """The Query for one page of `request.count` rows, and one row more that tells whether another page follows.
 
-    Rows updated after `ceiling` stay out, so that later pages show the moment of the first; a first page needs none.
-    `after` is the place of the last row returned. `now` is what the prefix `ap` measures from, the same on every page.
+    `request.conditions` are resolved: nothing in them needs the store any more. Rows updated after `ceiling` stay out,
+    so that later pages show the moment of the first; None where they are read at a snapshot. `after` is the place of
+    the last row returned. `now` is what the prefix `ap` measures from, the same on every page. `container` is the type
+    of the rows to search where contained resources of `request.type` are asked for, that type itself if empty.
     Raises FhirError 400 where `after` belongs to another order.
     """
-    drive = _drive(request)
-    sort = _sort(request, bool(drive.owned))
-    absent = frozenset(field for field, _ in sort if _may_be_absent(request.type, field))
-    filters: list[Filter] = [{"pt": one_of(drive.owned)}] if drive.owned else []
-    filters += [predicate(clause, now) for clause in drive.rest]
-    if ceiling is not None:
-        filters.append({"updated": {"$lte": ceiling}})
-    if not any(field in filter for filter in filters for field in ("pt", "t", "s", "d")):
-        filters.append({"deleted": None})
-    if after is not None:
-        filters += _beyond(sort, absent, after, merges=_is_merge(filters))
+    conditions = flattened(tuple(in_parts(request.type, each) for each in request.conditions))
+    bound: list[Filter] = [{"updated": {"$lte": ceiling}}] if ceiling is not None else []
+    if request.contained != "false":
+        return _contained(request, conditions, bound, after, now, container or request.type)
+    leading = drive(request, conditions)
+    place = _place(request, leading is not None, after)
+    if leading is not None and place.sort[0][0] == "updated" and request.type in INDEXED_SORT:
+        # The index `t` has that order, `pt` the clinical date's.
+        return _by_token(request, leading, conditions, bound, place, now)
+    if leading is None:
+        filters = [*(_predicate(request, each, now) for each in conditions), *bound]
+        return _query(request, filters, place, None)
+    return _by_patient(request, leading, conditions, bound, place, now)
+
+
+def _by_token(
+    request: SearchRequest,
+    leading: Drive,
+    conditions: tuple[Condition, ...],
+    bound: list[Filter],
+    place: _Place,
+    now: datetime,
+) -> Query:
+    lead = leading.named_by
+    rest = [_predicate(request, each, now) for each in conditions if each is not lead]
+    return _query(request, [{"t": one_of(tokens_of(lead))}, *rest, *bound], place, "t")
+
+
+def _by_patient(
+    request: SearchRequest,
+    leading: Drive,
+    conditions: tuple[Condition, ...],
+    bound: list[Filter],
+    place: _Place,
+    now: datetime,
+) -> Query:
+    lead: list[Filter] = [leading.filter]
+    keys = key_bounds(request.type, conditions, now)
+    if keys is not None:
+        lead.append(keys)
+    rest = [_predicate(request, each, now) for each in conditions if each is not leading.joined] + bound
+    field, direction = place.sort[0]
+    upwards = direction > 0 and field == f"k.{INDEXED_SORT.get(request.type)}.d"
+    if not upwards and not leading.elsewhere:
+        return _query(request, [*lead, *rest], place, "pt")
+    parts: list[tuple[list[Filter], str | None]] = [([*lead, *rest], "pt")]
+    everything = parts[0][0]
+    if leading.elsewhere:
+        everything = [_predicate(request, each, now) for each in conditions] + bound
+        others = [_predicate(request, each, now) for each in conditions if each is not leading.named_by]
+        parts.append(([{"t": one_of(leading.elsewhere)}, *others, *bound], None))
+    rounds = tuple(
+        tuple(Part(live(all_of([*filters, *begin])), hint) for filters, hint in parts)
+        for begin in (_upwards(place) if upwards else (_beyond(place, merges=True),))
+    )
     return Query(
         type=request.type,
-        filter=all_of(filters),
-        sort=sort,
+        filter=all_of(everything),
+        sort=place.sort,
         limit=request.count + 1,
-        missing_last=absent,
-        hint="pt" if drive.owned else None,
+        missing_last=place.absent,
+        hint=None if leading.elsewhere else "pt",
+        rounds=rounds,
     )
 
 
-def _drive(request: SearchRequest) -> _Drive:
-    """Lead by the patient where one is named, joined with the clause that takes the fewest of the patient's rows."""
-    clauses = request.parameters
-    if any(isinstance(value, LogicalId) for clause in clauses for value in clause.values):
-        return _Drive((), clauses)
-    own_parameters = owner_rule(request.type).parameters
-    for clause in clauses:
-        patients = _patients(clause) if clause.parameter in own_parameters else ()
-        if not patients:
-            continue
-        others = [each for each in clauses if each is not clause and _joins(each, len(patients))]
-        # Owning says less than the clause (an owner may be named elsewhere), so the clause's own token goes along.
-        joined = min(others, key=lambda each: _breadth(request.type, each), default=clause)
-        if joined is clause:
-            owned = tuple(f"{id}|{clause.parameter}|Patient/{id}" for id in patients)
-        else:
-            owned = tuple(f"{id}|{token}" for id in patients for token in clause_tokens(joined) or ())
-        return _Drive(owned, tuple(each for each in clauses if each is not joined))
-    return _Drive((), clauses)
+def _upwards(place: _Place) -> tuple[list[Filter], ...]:
+    """What begins each round where the first key, FAR_PAST for a row without a value, runs upwards: those rows last."""
+    field, after = place.sort[0][0], place.after
+    # A range: for an equality beside an `$in` MongoDB does not merge the scans, but sorts.
+    without: Filter = {field: {"$lte": FAR_PAST}}
+    if after is None:
+        return [{field: {"$gt": FAR_PAST}}], [without]
+    if len(after.keys) == len(place.sort) and after.keys[0] == FAR_PAST:
+        rest = _Place(place.sort[1:], place.absent, Position(after.keys[1:], after.id))
+        return ([without, *_beyond(rest, merges=True)],)
+    return _beyond(place, merges=True), [without]
 
 
-def _patients(clause: Clause) -> tuple[str, ...]:
-    """The ids of the patients the clause names; none where it may be matched by anything else."""
-    prefix = f"{clause.parameter}|Patient/"
-    tokens = clause_tokens(clause) or ()
-    return tuple(token.removeprefix(prefix) for token in tokens) if all(t.startswith(prefix) for t in tokens) else ()
+def _query(request: SearchRequest, filters: list[Filter], place: _Place, hint: str | None) -> Query:
+    if "deleted" in live(all_of(filters)):
+        filters = [*filters, {"deleted": None}]
+    leading = "pt" if hint == "pt" else "t"
+    beyond = _beyond(place, merges=any(isinstance(each.get(leading), dict) for each in filters))
+    return Query(
+        type=request.type,
+        filter=all_of([*filters, *beyond]),
+        sort=place.sort,
+        limit=request.count + 1,
+        missing_last=place.absent,
+        hint=hint,
+        asked=all_of(filters) if beyond else {},
+    )
 
 
-def _joins(clause: Clause, patients: int) -> bool:
-    return 0 < len(clause_tokens(clause) or ()) * patients <= MAX_VALUES
+def _contained(
+    request: SearchRequest,
+    conditions: tuple[Condition, ...],
+    bound: list[Filter],
+    after: Position | None,
+    now: datetime,
+    container: str,
+) -> Query:
+    """Rows of `container` that hold such a resource; with `both` those of its own type that are one, too."""
+    table = request.parameter_set.of(request.type)
+    held = [predicate(each, now, table, contained=True) for each in conditions]
+    inside: Filter = {"h": {"$elemMatch": all_of([{"r": request.type}, *held])}}
+    if request.contained == "both" and container == request.type:
+        own = [predicate(each, now, table) for each in conditions]
+        inside = {"$or": [all_of(own) if own else {"deleted": None}, inside]}
+    for key in request.sort:
+        if not key.parameter.startswith("_"):
+            raise outcome.BAD_SORT(
+                f"Contained resources cannot be sorted by {key.parameter}. Leave _sort out.", "_sort"
+            )
+    return replace(_query(request, [inside, *bound], _place(request, False, after), None), type=container)
 
 
-def _breadth(type: str, clause: Clause) -> tuple[int, int]:
-    """The smaller, the fewer rows of one patient the clause is likely to take."""
-    code = clause.parameter
-    if code.startswith("_") or code in owner_rule(type).parameters:
-        kind = 4
-    elif code in _COARSE:
-        kind = 3
-    elif code == "identifier":
-        kind = 0
-    else:
-        kind = 1 if search_parameters(type)[code].type == "reference" else 2
-    return kind, len(clause_tokens(clause) or ())
+def _predicate(request: SearchRequest, condition: Condition, now: datetime) -> Filter:
+    return predicate(condition, now, request.parameter_set.of(request.type))
+
+
+def _place(request: SearchRequest, is_by_patient: bool, after: Position | None) -> _Place:
+    sort = _sort(request, is_by_patient)
+    absent = frozenset(field for field, _ in sort if _may_be_absent(request.type, field))
+    return _Place(sort, absent, after)
 
 
 def _sort(request: SearchRequest, is_by_patient: bool) -> Sort:
@@ -114,29 +178,33 @@ def _sort(request: SearchRequest, is_by_patient: bool) -> Sort:
         direction = -1 if key.descending else 1
         if key.parameter == "_id":
             return (*sort, ("_id", direction))
-        field = "updated" if key.parameter == "_lastUpdated" else f"k.{key.parameter}.{'d' if key.descending else 'a'}"
-        sort.append((field, direction))
-    return (*sort, ("_id", 1))
+        if key.parameter == "_lastUpdated":
+            sort.append(("updated", direction))
+        else:
+            # One index serves a date both ways, because its two keys are the same where there is one value.
+            is_indexed = is_by_patient and not sort and key.parameter == newest
+            sort.append((f"k.{key.parameter}.{'d' if key.descending or is_indexed else 'a'}", direction))
+    first = request.sort[0]
+    # Upwards an index is read backwards, so its ids run downwards.
+    turned = not first.descending and first.parameter in ("_lastUpdated", newest)
+    return (*sort, ("_id", -1 if turned else 1))
 
 
 def _may_be_absent(type: str, field: str) -> bool:
     return field.startswith("k.") and field[2:-2] != INDEXED_SORT.get(type)
 
 
-def _is_merge(filters: list[Filter]) -> bool:
-    """Whether the index scan that leads will be several, merged: an `$in` on `pt`, or on `t` where no `pt` leads."""
-    leading = "pt" if any("pt" in filter for filter in filters) else "t"
-    return any(isinstance(filter.get(leading), dict) for filter in filters)
-
-
-def _beyond(sort: Sort, absent: frozenset[str], after: Position, merges: bool) -> list[Filter]:
+def _beyond(place: _Place, merges: bool) -> list[Filter]:
     """The rows that come after a place in an order, absent values last whichever way it runs.
 
     One branch for each key in which a row may differ first; each begins with equalities, so the index seeks the very
     row. Beside an `$in` MongoDB gives up its merge for such branches and sorts (60 values, 60,000 rows: 5.2 ms, with
     the bound 4.0 ms and no sort), so there the first key gets a bound of its own.
     """
-    if len(after.keys) != len(sort):
+    sort, absent, after = place.sort, place.absent, place.after
+    if after is None:
+        return []
+    if len(after.keys) != len(sort) or not all(map(_is_key, (field for field, _ in sort), after.keys)):
         raise outcome.BAD_CURSOR(BAD_CURSOR_TEXT)
     branches: list[Filter] = []
     equal: Filter = {}
@@ -152,3 +220,8 @@ def _beyond(sort: Sort, absent: frozenset[str], after: Position, merges: bool) -
     if merges and field not in absent and len(branches) > 1:
         beyond.append({field: {"$gte" if direction > 0 else "$lte": after.keys[0]}})
     return beyond
+
+
+def _is_key(field: str, key: Any) -> bool:
+    """Whether a value can stand in a field: a link made while another clause led has other keys."""
+    return isinstance(key, datetime) == (field == "updated")

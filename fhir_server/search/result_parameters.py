@@ -1,100 +1,198 @@
-"""The parameters that shape a result rather than choose it: `_sort`, `_count`, `_summary`, `_total`.
+"""The parameters that shape a result rather than choose it: its order, its pages, and how much of each resource.
 
 https://hl7.org/fhir/R4/search.html#return
 """
 
-from difflib import get_close_matches
-from typing import cast, get_args
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeVar, cast, get_args
 
 from fhir_server.core import outcome
-from fhir_server.core.outcome import Failure, Issue
-from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.core.outcome import Failure
+from fhir_server.definitions.capability import RESULTS
+from fhir_server.definitions.elements import structure
+from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
+from fhir_server.search.includes import MAX_INCLUDES, read_include
 from fhir_server.search.index import is_sortable
-from fhir_server.search.request import DEFAULT_COUNT, MAX_COUNT, SortKey, Total
+from fhir_server.search.request import (
+    DEFAULT_COUNT,
+    MAX_COUNT,
+    Contained,
+    Include,
+    SortKey,
+    Summary,
+    Total,
+)
+from fhir_server.search.scope import Refused, shown
+from fhir_server.search.suggestions import did_you_mean
 
-RESULT_PARAMETERS = ("_sort", "_count", "_summary", "_total")
+RESULT_PARAMETERS = tuple(RESULTS)
 
 MAX_SORT_KEYS = 5
 """Each key adds a branch to the condition a next page begins with."""
 
+_REPEATED = frozenset({"_include", "_revinclude"})
+_ALWAYS_SORTABLE = ("_id", "_lastUpdated")
+_Word = TypeVar("_Word", bound=str)
+
 
 class ResultParameters:
-    """The result parameters of one search while it is read; `problems` are refusals."""
+    """The result parameters of one search of `types` while it is read."""
 
-    def __init__(self, resource_type: str) -> None:
-        self.type = resource_type
+    def __init__(self, types: tuple[str, ...], parameter_set: ParameterSet = STANDARD) -> None:
+        self.types = types
+        self.parameter_set = parameter_set
         self.sort: tuple[SortKey, ...] = ()
         self.count = DEFAULT_COUNT
         self.count_only = False
         self.total: Total | None = None
-        self.problems: list[Issue] = []
+        self.summary: Summary = "false"
+        self.elements: tuple[str, ...] = ()
+        self.includes: list[Include] = []
+        self.contained: Contained = "false"
+        self.container = True
+        self.score = False
+        self.explain = False
+        self.is_asked = False
         self._seen: set[str] = set()
 
-    def read(self, name: str, value: str) -> str | None:
-        """Take one parameter. What is returned says why the server does not support a value R4 has."""
-        if name in self._seen:
-            self._refuse(name, f"{name} is given more than once; only one value can be meant.")
-            return None
-        self._seen.add(name)
-        match name:
-            case "_sort":
-                self._read_sort(value)
-            case "_count":
-                self._read_count(value)
-            case "_total":
-                self._read_total(value)
-            case "_summary":
-                return self._read_summary(value)
-        return None
+    def read(self, name: str, sent: str) -> None:
+        """Take one parameter. Raises Refused."""
+        self.is_asked = True
+        code, colon, modifier = name.partition(":")
+        if code in _REPEATED:
+            self._read_include(name, sent)
+            return
+        if colon:
+            text = f"has the modifier ':{shown(modifier)}', which it does not take here. It takes none."
+            raise Refused((outcome.UNKNOWN_MODIFIER, text), place=code)
+        if code in self._seen:
+            raise _bad("is given more than once; only one value can be meant")
+        self._seen.add(code)
+        _READERS[code](self, sent)
 
-    def applied(self, name: str, value: str) -> str:
+    def check(self, names: Collection[str]) -> list[tuple[str, str]]:
+        """What is wrong with the parameters together: names and texts. `names` are all of the search's parameters."""
+        found: list[tuple[str, str]] = []
+        if self.elements and (self.summary != "false" or ("_summary" in self._seen and self.count_only)):
+            found.append(("_elements", "chooses elements, and so does _summary; leave one of them out"))
+        if self.summary == "text" and self.includes:
+            found.append(("_summary", "is text, which R4 does not combine with _include and _revinclude"))
+        if self.score and "_text" not in names and "_content" not in names:
+            found.append(
+                (
+                    "_score",
+                    "says how well a resource matches words, and the search has no _text or _content; leave it out",
+                )
+            )
+        return found
+
+    def applied(self, name: str, sent: str) -> str:
         """The value as it was understood, for the self link."""
-        return str(self.count) if name == "_count" and not self.count_only else value
+        return str(self.count) if name == "_count" and sent.strip("0") else sent
 
-    def _read_count(self, value: str) -> None:
-        if not (value.isascii() and value.isdigit() and len(value) <= 9):
-            self._refuse("_count", f"_count is a whole number from 0 to {MAX_COUNT}.")
-        elif int(value) == 0:
+    def _read_include(self, name: str, sent: str) -> None:
+        if len(self.includes) >= MAX_INCLUDES:
+            raise _bad(f"is one of more than {MAX_INCLUDES} includes; '*' stands for all parameters of a type")
+        self.includes.append(read_include(self.types, self.parameter_set, name, sent))
+
+    def _read_count(self, sent: str) -> None:
+        if not (sent.isascii() and sent.isdigit() and len(sent) <= 9):
+            raise _bad(f"is a whole number from 0 to {MAX_COUNT}")
+        if int(sent) == 0:
             # R4: a page of no resources is asked for as a count.
             self.count_only = True
         else:
-            self.count = min(int(value), MAX_COUNT)
+            self.count = min(int(sent), MAX_COUNT)
 
-    def _read_total(self, value: str) -> None:
-        if value in get_args(Total):
-            self.total = cast(Total, value)
-        else:
-            self._refuse("_total", "_total is none, estimate or accurate.")
+    def _read_total(self, sent: str) -> None:
+        self.total = cast(Total, _word(sent, get_args(Total)))
 
-    def _read_summary(self, value: str) -> str | None:
-        if value in ("true", "text", "data"):
-            return f"has the value '{value}', which this server does not support yet; it takes count and false"
-        if value == "count":
+    def _read_summary(self, sent: str) -> None:
+        word = _word(sent, (*get_args(Summary), "count"))
+        if word == "count":
             self.count_only = True
-        elif value != "false":
-            self._refuse("_summary", "_summary is count or false; R4's true, text and data are not supported yet.")
-        return None
+        else:
+            self.summary = cast(Summary, word)
 
-    def _read_sort(self, value: str) -> None:
-        keys = [SortKey(part.removeprefix("-"), part.startswith("-")) for part in value.split(",")]
+    def _read_contained(self, sent: str) -> None:
+        self.contained = cast(Contained, _word(sent, get_args(Contained)))
+
+    def _read_contained_type(self, sent: str) -> None:
+        self.container = _word(sent, ("container", "contained")) == "container"
+
+    def _read_score(self, sent: str) -> None:
+        self.score = _word(sent, ("true", "false")) == "true"
+
+    def _read_explain(self, sent: str) -> None:
+        self.explain = _word(sent, ("true", "false")) == "true"
+
+    def _read_elements(self, sent: str) -> None:
+        found: dict[str, None] = {}
+        for name in sent.split(","):
+            forms = {form for type in self.types for form in _json_names(type, name)}
+            if not forms:
+                known = {each for type in self.types for each in structure(type).elements}
+                which = self.types[0] if len(self.types) == 1 else "any type searched"
+                raise _bad(
+                    f"names '{shown(name)}', which is no top-level element of {which}{did_you_mean(name, known)}"
+                )
+            found |= dict.fromkeys(sorted(forms))
+        self.elements = tuple(found)
+
+    def _read_sort(self, sent: str) -> None:
+        keys = [SortKey(part.removeprefix("-"), part.startswith("-")) for part in sent.split(",")]
         codes = [key.parameter for key in keys]
         if len(keys) > MAX_SORT_KEYS:
-            self._refuse("_sort", f"_sort takes at most {MAX_SORT_KEYS} keys.", outcome.BAD_SORT)
-        elif len(set(codes)) != len(codes):
-            self._refuse("_sort", "_sort names a parameter twice.", outcome.BAD_SORT)
-        elif not [code for code in codes if not self._is_sort_key(code)]:
-            self.sort = tuple(keys)
+            raise _bad(f"takes at most {MAX_SORT_KEYS} keys", outcome.BAD_SORT)
+        if len(set(codes)) != len(codes):
+            raise _bad("names a parameter twice", outcome.BAD_SORT)
+        bad = [text for code in codes for text in self._sort_problem(code)]
+        if bad:
+            raise Refused(*((outcome.BAD_SORT, text) for text in bad))
+        self.sort = tuple(keys)
 
-    def _is_sort_key(self, code: str) -> bool:
-        table = search_parameters(self.type)
-        if code in ("_id", "_lastUpdated") or (code in table and is_sortable(table[code])):
-            return True
-        sortable = ["_id", "_lastUpdated", *sorted(each for each, found in table.items() if is_sortable(found))]
-        close = get_close_matches(code, sortable, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"it can be sorted by {', '.join(sortable)}."
-        shown = "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in code[:64])
-        self._refuse("_sort", f"{self.type} cannot be sorted by '{shown}': {hint}", outcome.BAD_SORT)
-        return False
+    def _sort_problem(self, code: str) -> tuple[str, ...]:
+        if code in _ALWAYS_SORTABLE or all(self._is_sortable(type, code) for type in self.types):
+            return ()
+        tables = [self.parameter_set.of(type) for type in self.types]
+        known = [code for code in tables[0] if all(self._is_sortable(type, code) for type in self.types)]
+        sortable = [*_ALWAYS_SORTABLE, *sorted(known)]
+        which = self.types[0] if len(self.types) == 1 else "several types"
+        hint = did_you_mean(code, sortable).lstrip(". ") or f"It can be sorted by {', '.join(sortable)}."
+        return (f"names '{shown(code)}', which {which} cannot be sorted by. {hint}",)
 
-    def _refuse(self, name: str, text: str, failure: Failure = outcome.BAD_PARAMETER_VALUE) -> None:
-        self.problems.append(failure.issue(text, name))
+    def _is_sortable(self, type: str, code: str) -> bool:
+        parameter = self.parameter_set.of(type).get(code)
+        return parameter is not None and is_sortable(parameter)
+
+
+_READERS: Mapping[str, Callable[[ResultParameters, str], None]] = {
+    "_sort": ResultParameters._read_sort,
+    "_count": ResultParameters._read_count,
+    "_total": ResultParameters._read_total,
+    "_summary": ResultParameters._read_summary,
+    "_elements": ResultParameters._read_elements,
+    "_contained": ResultParameters._read_contained,
+    "_containedType": ResultParameters._read_contained_type,
+    "_score": ResultParameters._read_score,
+    "__explain": ResultParameters._read_explain,
+}
+
+
+def _bad(text: str, failure: Failure = outcome.BAD_PARAMETER_VALUE) -> Refused:
+    return Refused((failure, text))
+
+
+def _word(sent: str, words: tuple[str, ...]) -> str:
+    if sent not in words:
+        raise _bad(f"is {', '.join(words[:-1])} or {words[-1]}")
+    return sent
+
+
+def _json_names(type: str, name: str) -> tuple[str, ...]:
+    """The JSON names an element of `_elements` stands for: `value` and `value[x]` for every form of it."""
+    shape = structure(type)
+    stem = name.removesuffix("[x]")
+    if stem in shape.choices:
+        return shape.choices[stem][1]
+    return (name,) if name in shape.elements else ()

@@ -6,10 +6,10 @@ https://www.mongodb.com/docs/manual/reference/command/hello/
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fhir_server.definitions.registry import is_resource_type
-from fhir_server.store import indexes
+from fhir_server.store import indexes, parameter_sets
+from fhir_server.store.fence import older_than
 from fhir_server.store.mongo import Database, DriverError, command, refusal
-from fhir_server.store.rows import INDEX_VERSION
+from fhir_server.store.rows import indexed_by
 
 OLDEST_MONGODB = 6
 
@@ -27,7 +27,7 @@ class Deployment:
 class Facts:
     """What `check` prints. `problems` are sentences that each say what to do; none means all is well.
 
-    `missing_indexes` are written `Collection.index`; `outdated_rows` counts by type what another INDEX_VERSION indexed.
+    `missing_indexes` are written `Collection.index`; `outdated_rows` counts by type what is indexed as before.
     """
 
     deployment: Deployment
@@ -64,17 +64,17 @@ async def facts(database: Database) -> Facts:
     if missing:
         problems.append(f"Indexes are missing or differ ({', '.join(missing)}): drop those that differ, restart.")
     if outdated:
-        problems.append(f"{sum(outdated.values())} rows have search values of another version: write them again.")
+        problems.append(f"{sum(outdated.values())} rows have search values of before: run `fhir-server reindex`.")
     return Facts(found, missing, outdated, tuple(problems))
 
 
 async def _outdated_rows(database: Database) -> dict[str, int]:
     outdated = {}
+    floors = (await parameter_sets.existing(database)).floors
     try:
-        for name in sorted(await database.handle.list_collection_names()):
-            if is_resource_type(name):
-                rows = database.collections[name]
-                outdated[name] = await rows.count_documents({"px": {"$ne": INDEX_VERSION}, "deleted": None})
+        for name in await parameter_sets.stored_types(database):
+            floor = indexed_by(floors.get(name, 0))
+            outdated[name] = await database.collections[name].count_documents(older_than(floor))
     except DriverError as error:
         raise refusal(error) from error
     return {name: count for name, count in outdated.items() if count}

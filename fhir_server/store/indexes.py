@@ -4,10 +4,14 @@ https://www.mongodb.com/docs/manual/indexes/
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
-from fhir_server.search.index import INDEXED_SORT
+from fhir_server.definitions.elements import structure
+from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.search.index import INDEXED_SORT, is_text_searched
 from fhir_server.store.mongo import Database, DriverError, IndexModel, index_specifications, refusal
 from fhir_server.store.rows import HISTORY_SUFFIX, history_collection
 
@@ -23,25 +27,41 @@ _CLAIM_SECONDS = 3600
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index by name: fields with 1 or -1, and for how many seconds documents stay, where that is bounded."""
+    """An index by name: fields with 1, -1 or the kind of the index, and for how many seconds documents stay, where that
+    is bounded. One that `is_sparse` leaves out rows that have none of the fields.
+    """
 
     name: str
-    fields: tuple[tuple[str, int], ...]
+    fields: tuple[tuple[str, int | str], ...]
     expires_after_seconds: int | None = None
+    is_sparse: bool = False
 
 
+@cache
 def current_indexes(type: str) -> tuple[Index, ...]:
-    """The indexes of a type's current rows."""
+    """The indexes of a type's current rows: those for measures, positions, words and contained resources only where the
+    type can have them.
+    """
     key = INDEXED_SORT.get(type)
     newest = f"k.{key}.d" if key else "updated"
-    return (
+    indexes = [
         Index("pt", (("pt", 1), (newest, -1), ("_id", 1))),
         Index("t", (("t", 1), ("updated", -1), ("_id", 1))),
         Index("s", (("s", 1), ("_id", 1))),
         Index("dlo", (("d.p", 1), ("d.lo", 1))),
         Index("dhi", (("d.p", 1), ("d.hi", 1))),
         Index("updated", (("updated", -1), ("_id", 1))),
-    )
+    ]
+    kinds = {parameter.type for parameter in search_parameters(type).values() if parameter.expression}
+    if not kinds.isdisjoint(("number", "quantity")):
+        indexes.append(Index("q", (("q.p", 1), ("q.lo", 1), ("q.hi", 1)), is_sparse=True))
+    if "special" in kinds:
+        indexes.append(Index("g", (("g.at", "2dsphere"),)))
+    if is_text_searched(type):
+        indexes.append(Index("w", (("w", 1), ("updated", -1), ("_id", 1))))
+    if "contained" in structure(type).elements:
+        indexes.append(Index("h", (("h.r", 1), ("h.t", 1)), is_sparse=True))
+    return tuple(indexes)
 
 
 HISTORY_INDEXES = (
@@ -107,11 +127,16 @@ async def verify(database: Database) -> tuple[str, ...]:
             missing += [
                 f"{collection}.{index.name}"
                 for index in declared(collection)
-                if tuple(existing.get(index.name, {}).get("key", {}).items()) != index.fields
+                if not _is_as_declared(existing.get(index.name, {}), index)
             ]
     except DriverError as error:
         raise refusal(error) from error
     return tuple(missing)
+
+
+def _is_as_declared(existing: Mapping[str, Any], index: Index) -> bool:
+    keys = tuple(existing.get("key", {}).items())
+    return keys == index.fields and bool(existing.get("sparse")) is index.is_sparse
 
 
 async def _create(database: Database, collection: str) -> None:
@@ -122,6 +147,7 @@ async def _create(database: Database, collection: str) -> None:
 
 
 def _model(index: Index) -> IndexModel:
-    if index.expires_after_seconds is None:
-        return IndexModel(list(index.fields), name=index.name)
-    return IndexModel(list(index.fields), name=index.name, expireAfterSeconds=index.expires_after_seconds)
+    options: dict[str, Any] = {"sparse": True} if index.is_sparse else {}
+    if index.expires_after_seconds is not None:
+        options["expireAfterSeconds"] = index.expires_after_seconds
+    return IndexModel(list(index.fields), name=index.name, **options)

@@ -16,6 +16,7 @@ import bson
 from bson.codec_options import CodecOptions
 from bson.max_key import MaxKey
 from bson.son import SON
+from bson.timestamp import Timestamp
 from pymongo import AsyncMongoClient, IndexModel, ReadPreference, ReplaceOne, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
@@ -48,8 +49,10 @@ __all__ = [
     "Driver",
     "DriverError",
     "IndexModel",
+    "Read",
     "ReplaceOne",
     "Session",
+    "SnapshotGone",
     "UpdateOne",
     "aggregate",
     "begin",
@@ -59,9 +62,11 @@ __all__ = [
     "index_specifications",
     "is_commit_unknown",
     "is_duplicate",
+    "is_fenced",
     "is_transient",
     "page_of",
     "ping",
+    "read",
     "refusal",
     "row_bytes",
     "session",
@@ -94,8 +99,22 @@ _NOT_PRIMARY_CODES = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 _TIMEOUT_CODES = frozenset({50, 262})
 _TOO_LARGE_CODES = frozenset({10334, 17419, 17420})
 _SORT_MEMORY_CODES = frozenset({292, 17261})
+_SNAPSHOT_GONE_CODES = frozenset({239, 246})
 _WRITE_CONFLICT_CODES = frozenset({24, 112, 225, 246, 251})
 _DUPLICATE_KEY_CODE = 11000
+_VALIDATION_CODE = 121
+
+
+class SnapshotGone(Exception):
+    """MongoDB no longer has, or cannot yet give, the moment to be read at (SnapshotTooOld, SnapshotUnavailable)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Rows read by one command, and the snapshot it was read at: cluster time in seconds, count within them."""
+
+    rows: list[Document]
+    at: tuple[int, int] | None
 
 
 class _Collections(dict[str, Collection]):
@@ -116,8 +135,8 @@ class Database:
     """An opened database. `search_milliseconds` bounds each search on the server.
 
     `ensured` holds the names of collections whose indexes this process has made sure of, `ensuring` those at which it
-    is. `turns` has a lock for each
-    place on which writers of this process wait for one another.
+    is. `turns` has a lock for each place on which writers of this process wait for one another. `noted` keeps what was
+    estimated, each with the moment (monotonic seconds) until which it is used.
     """
 
     name: str
@@ -129,6 +148,7 @@ class Database:
     ensured: set[str] = field(default_factory=set)
     ensuring: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
+    noted: dict[Any, tuple[float, Any]] = field(default_factory=dict)
 
 
 def connect(
@@ -230,6 +250,66 @@ async def aggregate(database: Database, collection: str, pipeline: Sequence[Mapp
     return await page_of(cursor)
 
 
+async def read(
+    database: Database,
+    command: Mapping[str, Any],
+    at: tuple[int, int] | Literal["now"] | None = None,
+    milliseconds: int | None = None,
+) -> Read:
+    """The rows a `find` or `aggregate` command gives, within `milliseconds`, or else `search_milliseconds`.
+
+    It reads what the majority has, with `at` at one snapshot: the latest ("now") or that of an earlier Read.
+    `batchSize` of the command should hold all rows wanted. Raises SnapshotGone, and FhirError 400 as `page_of` does.
+
+    https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
+    """
+    allowed = milliseconds or database.search_milliseconds
+    bounded = {**command, "maxTimeMS": allowed, "readConcern": _read_concern(at)}
+    try:
+        reply = (await _sent(database, bounded))["cursor"]
+        read_at = reply.get("atClusterTime")
+        # MongoDB names none where there is no such collection.
+        snapshot = (read_at.time, read_at.inc) if read_at is not None else None if at == "now" else at
+        if not reply["id"]:
+            return Read(reply["firstBatch"], snapshot)
+        # The reply is full: one command answers 16 MB. What was read is read again through a cursor.
+        await database.handle.command({"killCursors": reply["ns"].partition(".")[2], "cursors": [reply["id"]]})
+        again = {**bounded, "readConcern": _read_concern(snapshot)}
+        return Read(await page_of(await database.handle.cursor_command(again, codec_options=_OPTIONS)), snapshot)
+    except OperationFailure as error:
+        if at is not None and error.code in _SNAPSHOT_GONE_CODES:
+            raise SnapshotGone from error
+        raise
+
+
+async def _sent(database: Database, command: dict[str, Any]) -> Document:
+    """A reading command, sent once more where the connection or the primary was lost: commands are not retried."""
+    try:
+        return await database.handle.command(command, codec_options=_OPTIONS)
+    except DriverError as error:
+        if not _is_away(error) or isinstance(error, ServerSelectionTimeoutError):
+            raise
+        return await database.handle.command(command, codec_options=_OPTIONS)
+
+
+def _read_concern(at: tuple[int, int] | Literal["now"] | None) -> dict[str, Any]:
+    if at is None:
+        return {"level": "majority"}
+    if at == "now":
+        return {"level": "snapshot"}
+    return {"level": "snapshot", "atClusterTime": Timestamp(*at)}
+
+
+async def explained(database: Database, command: Mapping[str, Any], run: bool) -> Document:
+    """How MongoDB runs a `find` or `aggregate` command; with `run` it does, and tells what it counted.
+
+    https://www.mongodb.com/docs/manual/reference/command/explain/
+    """
+    verbosity = "executionStats" if run else "queryPlanner"
+    explain = {"explain": dict(command), "verbosity": verbosity, "maxTimeMS": database.search_milliseconds}
+    return await database.handle.command(explain, codec_options=_OPTIONS)
+
+
 async def page_of(cursor: AsyncIterable[Document]) -> list[Document]:
     """The rows of one page of answers, read as they come.
 
@@ -275,12 +355,31 @@ def is_commit_unknown(error: DriverError) -> bool:
 
 def is_duplicate(error: DriverError) -> bool:
     """Whether a document with the same `_id` came in between."""
+    return _says(error, _DUPLICATE_KEY_CODE)
+
+
+def is_fenced(error: DriverError) -> bool:
+    """Whether a row was refused because its search values were made from an older set of search parameters."""
+    return _says(error, _VALIDATION_CODE)
+
+
+def _says(error: DriverError, code: int) -> bool:
     if not isinstance(error, OperationFailure):
         return False
-    if error.code == _DUPLICATE_KEY_CODE:
+    if error.code == code:
         return True
     writes = (error.details or {}).get("writeErrors") or ()
-    return any(write.get("code") == _DUPLICATE_KEY_CODE for write in writes)
+    return any(write.get("code") == code for write in writes)
+
+
+def is_timeout(error: DriverError) -> bool:
+    """Whether MongoDB gave a command up because it took longer than allowed."""
+    return isinstance(error, ExecutionTimeout) or (isinstance(error, OperationFailure) and error.code in _TIMEOUT_CODES)
+
+
+def _is_away(error: DriverError) -> bool:
+    code = error.code if isinstance(error, OperationFailure) else None
+    return isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES
 
 
 def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
@@ -289,9 +388,9 @@ def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
     `may_be_kept` says that it met a write, so that a lost answer does not mean a lost write.
     """
     code = error.code if isinstance(error, OperationFailure) else None
-    if isinstance(error, ExecutionTimeout) or code in _TIMEOUT_CODES:
+    if is_timeout(error):
         return outcome.TIMED_OUT("The database did not finish in the time allowed. Narrow the request or try again.")
-    is_away = isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES
+    is_away = _is_away(error)
     if isinstance(error, WTimeoutError) or is_commit_unknown(error) or (is_away and may_be_kept):
         return outcome.UNAVAILABLE(
             "The database did not confirm the write in time; it may or may not be kept. Read before trying again."

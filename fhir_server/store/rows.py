@@ -12,10 +12,22 @@ import msgspec
 from fhir_server.core import codec, outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues, Method, Put
+from fhir_server.search.entries import points
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 1
-"""Counts the ways of making search values from a resource; a row's `px` says by which one it was indexed."""
+INDEX_VERSION = 2
+"""Counts the ways of making search values from a resource."""
+
+_SETS = 1_000_000
+
+
+def indexed_by(set_version: int) -> int:
+    """A row's `px` where it was indexed by the present way with the search parameters of a version of their set.
+
+    The later way, and of one way the later set, has the greater number.
+    """
+    return INDEX_VERSION * _SETS + set_version
+
 
 HISTORY_SUFFIX = "_history"
 
@@ -68,14 +80,28 @@ def read_row(type: str, row: Document) -> Row:
 def current_row(put: Put, version: int, updated: datetime, body: bytes) -> Document:
     """The row of a live resource. Raises FhirError 413 where body and search values exceed MAX_ROW_BYTES."""
     row: Document = {"_id": put.id, "version": version, "updated": updated, "body": body, "method": put.method}
-    row |= _index_fields(put.index)
-    values = len(put.index.tokens) + len(put.index.owned_tokens) + len(put.index.strings)
-    if (len(body) > _MEASURED_FROM_BYTES or values > _MEASURED_FROM_VALUES) and row_bytes(row) > MAX_ROW_BYTES:
+    row |= index_fields(put.index)
+    large = len(body) > _MEASURED_FROM_BYTES or _values(put.index) > _MEASURED_FROM_VALUES
+    if large and row_bytes(row) > MAX_ROW_BYTES:
         place = f"{put.type}/{put.id}"
         raise outcome.TOO_LARGE(
             f"{place} takes more than {MAX_ROW_BYTES} bytes with its search values. Split it, or store parts as Binary."
         ).at(place)
     return row
+
+
+def _values(index: IndexValues) -> int:
+    """How many search values a row has, those of its sub-documents included."""
+    found = len(index.tokens) + len(index.owned_tokens) + len(index.strings) + len(index.dates)
+    found += len(index.measures) + len(index.words)
+    return found + _values_in(index.composites) + _values_in(index.contained)
+
+
+def _values_in(documents: tuple[Document, ...]) -> int:
+    if not documents:
+        return 0
+    fields = [value for document in documents for value in document.values() if isinstance(value, list | tuple)]
+    return sum(map(len, fields)) + sum(_values_in(tuple(document.get("c", ()))) for document in documents)
 
 
 def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
@@ -89,7 +115,7 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
         "owners": displaced["owners"],
         "source": displaced["source"],
         "labels": displaced["labels"],
-        "px": INDEX_VERSION,
+        "px": indexed_by(0),
     }
 
 
@@ -102,18 +128,29 @@ def history_row(displaced: Document) -> Document:
     return row
 
 
-def _index_fields(index: IndexValues) -> dict[str, Any]:
-    return {
+def index_fields(index: IndexValues) -> Document:
+    """The fields of a current row that are made from its resource's content; those found empty are left out, but for
+    `pt` and `t`.
+    """
+    fields: Document = {
         "owners": index.owners,
         "source": index.source,
         "labels": index.labels,
-        "px": INDEX_VERSION,
+        "px": indexed_by(index.set_version),
         "pt": index.owned_tokens,
         "t": index.tokens,
+    }
+    found: Document = {
         "s": index.strings,
-        "d": [{"p": dated.parameter, "lo": dated.lo, "hi": dated.hi} for dated in index.dates],
+        "d": [{"p": each.parameter, "lo": each.lo, "hi": each.hi} for each in index.dates],
+        "q": [{"p": each.key, "lo": each.lo, "hi": each.hi} for each in index.measures],
+        "c": index.composites,
+        "w": index.words,
+        "g": points(index.positions),
+        "h": index.contained,
         "k": index.sort_keys,
     }
+    return fields | {name: value for name, value in found.items() if value}
 
 
 def same_content(body: bytes, resource: Resource) -> bool:

@@ -5,16 +5,59 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from fhir_server.search.query import Query
-from fhir_server.store.mongo import MAX_KEY, Database, Document, DriverError, Session, aggregate, page_of, refusal
+from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.registry import is_resource_type
+from fhir_server.search.cost import remedy
+from fhir_server.search.page import Snapshot
+from fhir_server.search.query import Part, Query, live
+from fhir_server.store.mongo import (
+    MAX_KEY,
+    Database,
+    Document,
+    DriverError,
+    Read,
+    Session,
+    SnapshotGone,
+    is_timeout,
+    read,
+    refusal,
+)
+from fhir_server.store.sampling import estimate
+
+__all__ = [
+    "Found",
+    "Match",
+    "SearchRow",
+    "Snapshot",
+    "SnapshotGone",
+    "count",
+    "estimate",
+    "existing_types",
+    "find",
+    "ids",
+    "live",
+    "matches",
+    "part_command",
+    "tokens_of",
+]
+
+At = Snapshot | Literal["now"] | None
+"""The moment to read at: a snapshot, the latest one, or None for what the majority has while it is read."""
+
+_SCANNED_FOR_TOKENS = 100_000
+"""Rows `tokens_of` gathers from: half a second (MongoDB 6.0.5, 20 tokens a row)."""
 
 
 class SearchRow(msgspec.Struct, frozen=True):
-    """A live row found. A Struct, because a page makes hundreds: 0.1 µs each, a frozen dataclass 1 µs."""
+    """A live row found. A Struct, because a page makes hundreds: 0.1 µs each, a frozen dataclass 1 µs.
+
+    `stored` has the fields asked for by the query's `fields`, besides the body and those of its order.
+    """
 
     id: str
     body: bytes
@@ -24,29 +67,88 @@ class SearchRow(msgspec.Struct, frozen=True):
     @property
     def keys(self) -> tuple[Any, ...]:
         """The row's value of each field of the query's `sort`, `_id` included; None where absent."""
-        return tuple(_value(self.stored, field.split(".")) for field, _ in self.sorted_by)
+        return tuple(_value(self.stored, field) for field, _ in self.sorted_by)
 
 
-async def find(database: Database, query: Query) -> list[SearchRow]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The rows of one page, and the snapshot they were read at; None where none was asked for or to be had."""
+
+    rows: list[SearchRow]
+    at: Snapshot | None
+
+
+async def find(database: Database, query: Query, at: At = None) -> Found:
     """The live rows that match, in the query's order, at most its limit.
 
-    Raises FhirError 503 where the search takes longer than the database handle allows.
+    Raises SnapshotGone where `at` is a snapshot that MongoDB has no more, and FhirError 503 where the search takes
+    longer than the database handle allows.
     """
-    # Descending, MongoDB puts absent fields last by itself, and an index can give that order.
-    absent = tuple(field for field, direction in query.sort if direction > 0 and field in query.missing_last)
     try:
-        found = await (_find_sorted_by_absent(database, query, absent) if absent else _find(database, query))
+        found = await (_find_rounds(database, query, at) if query.rounds else _find(database, query, _whole(query), at))
+    except SnapshotGone:
+        if at != "now":
+            raise
+        # None can be had at the moment, as right after an index was made; the ceiling on `updated` is left.
+        return await find(database, query, None)
     except DriverError as error:
-        raise refusal(error) from error
-    return [SearchRow(row["_id"], row["body"], row, query.sort) for row in found]
+        raise refused(database, query.type, error) from error
+    return Found([SearchRow(row["_id"], row["body"], row, query.sort) for row in found.rows], found.at)
 
 
-async def count(database: Database, type: str, filter: Mapping[str, Any]) -> int:
-    """How many live rows match."""
+def refused(database: Database, type: str, error: DriverError) -> FhirError:
+    """What a client is told of an error met while searching a type."""
+    if not is_timeout(error):
+        return refusal(error)
+    seconds = database.search_milliseconds / 1000
+    return outcome.TIMED_OUT(f"The search of {type} did not finish in {seconds:g} s. To be quick, {remedy(type)}.")
+
+
+async def count(database: Database, type: str, filter: Mapping[str, Any], at: At = None) -> int:
+    """How many live rows match. Raises as `find`."""
+    pipeline = [{"$match": live(filter)}, {"$group": {"_id": None, "count": {"$sum": 1}}}]
+    rows = await _aggregated(database, type, pipeline, at)
+    return int(rows[0]["count"]) if rows else 0
+
+
+async def ids(database: Database, type: str, filter: Mapping[str, Any], limit: int, at: At = None) -> tuple[str, ...]:
+    """The logical ids of live rows that match, at most `limit`, in no stated order. Raises as `find`."""
+    command = {"find": type, "filter": live(filter), "projection": {"_id": 1}, "limit": limit, "batchSize": limit}
+    return tuple(row["_id"] for row in await _rows(database, type, command, at))
+
+
+async def tokens_of(
+    database: Database, type: str, filter: Mapping[str, Any], starts: tuple[str, ...], limit: int, at: At = None
+) -> tuple[str, ...] | None:
+    """The tokens that begin with one of `starts`, each once, of the live rows that match, in no stated order.
+
+    None where they are more than `limit`, or too many rows match to gather them. Raises as `find`.
+    """
+    begins = [{"$eq": [{"$indexOfBytes": ["$$token", start]}, 0]} for start in starts]
+    wanted = {"$filter": {"input": {"$ifNull": ["$t", []]}, "as": "token", "cond": {"$or": begins}}}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": live(filter)},
+        {"$limit": _SCANNED_FOR_TOKENS + 1},
+        {"$project": {"_id": 0, "t": wanted}},
+        {"$unwind": {"path": "$t", "preserveNullAndEmptyArrays": True}},
+        {"$group": {"_id": "$t", "rows": {"$sum": 1}}},
+        {"$group": {"_id": None, "rows": {"$sum": "$rows"}, "tokens": {"$push": "$_id"}}},
+        {"$project": {"rows": 1, "tokens": {"$slice": ["$tokens", limit + 2]}}},
+    ]
+    rows = await _aggregated(database, type, pipeline, at)
+    if not rows:
+        return ()
+    found = tuple(token for token in rows[0]["tokens"] if token is not None)
+    return None if len(found) > limit or rows[0]["rows"] > _SCANNED_FOR_TOKENS else found
+
+
+async def existing_types(database: Database) -> frozenset[str]:
+    """The resource types that have rows or had some. Asked each time: another worker may have made one just now."""
     try:
-        return await database.collections[type].count_documents(live(filter), maxTimeMS=database.search_milliseconds)
+        names = await database.handle.list_collection_names()
     except DriverError as error:
         raise refusal(error) from error
+    return frozenset(filter(is_resource_type, names))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,59 +175,91 @@ async def matches(
     except DriverError as error:
         if session is not None:
             raise
-        raise refusal(error) from error
+        raise refused(database, type, error) from error
 
 
-def live(filter: Mapping[str, Any]) -> dict[str, Any]:
-    """The filter without tombstones.
-
-    Tombstones have no `pt` and no `t`, so a filter that asks for a value there needs no more; this lets a count run
-    in the index alone.
-    """
-    if "deleted" in filter or any(_asks_for_a_value(filter.get(name)) for name in ("pt", "t", "s")):
-        return dict(filter)
-    return {**filter, "deleted": None}
+def _whole(query: Query) -> Part:
+    return Part(live(query.filter), query.hint)
 
 
-def _asks_for_a_value(condition: Any) -> bool:
-    if isinstance(condition, Mapping):
-        return any(operator in condition for operator in ("$eq", "$in", "$all", "$regex", "$elemMatch"))
-    return isinstance(condition, str)
-
-
-async def _find(database: Database, query: Query) -> list[Document]:
-    cursor = database.collections[query.type].find(
-        live(query.filter),
-        _fields(query),
-        sort=query.sort,
-        limit=query.limit,
+def part_command(query: Query, part: Part) -> dict[str, Any]:
+    """The command that reads a part of a query."""
+    # Descending, MongoDB puts absent fields last by itself, and an index can give that order.
+    absent = tuple(field for field, direction in query.sort if direction > 0 and field in query.missing_last)
+    if absent:
+        # One more than the limit: the batch then shows that it is the last.
+        cursor = {"batchSize": query.limit + 1}
+        return {"aggregate": query.type, "pipeline": _sorted_by_absent(query, part, absent), "cursor": cursor}
+    command = {
+        "find": query.type,
+        "filter": part.filter,
+        "projection": _fields(query),
+        "sort": dict(query.sort),
+        "limit": query.limit,
         # One batch for the page: past 101 rows the default would make a second round trip.
-        batch_size=query.limit,
-        max_time_ms=database.search_milliseconds,
-        hint=query.hint,
-    )
-    return await page_of(cursor)
+        "batchSize": query.limit,
+    }
+    return command | {"hint": part.hint} if part.hint else command
 
 
-async def _find_sorted_by_absent(database: Database, query: Query, absent: tuple[str, ...]) -> list[Document]:
+async def _find(database: Database, query: Query, part: Part, at: At) -> Read:
+    return await read(database, part_command(query, part), at)
+
+
+async def _find_rounds(database: Database, query: Query, at: At) -> Read:
+    """Round after round until the page is full, all at the snapshot of the first."""
+    found: list[Document] = []
+    for parts in query.rounds:
+        gathered: dict[str, Document] = {}
+        filled = 0
+        for part in parts:
+            part_read = await _find(database, query, part, at)
+            at = part_read.at or at
+            filled += bool(part_read.rows)
+            gathered |= {row["_id"]: row for row in part_read.rows}
+        found += _in_order(list(gathered.values()), query) if filled > 1 else gathered.values()
+        if len(found) >= query.limit:
+            break
+    return Read(found[: query.limit], at if isinstance(at, tuple) else None)
+
+
+def _in_order(rows: list[Document], query: Query) -> list[Document]:
+    for field, direction in reversed(query.sort):
+        present = [(value, row) for row in rows if (value := _value(row, field)) is not None]
+        present.sort(key=lambda each: each[0], reverse=direction < 0)
+        rows = [row for _, row in present] + [row for row in rows if _value(row, field) is None]
+    return rows
+
+
+def _sorted_by_absent(query: Query, part: Part, absent: tuple[str, ...]) -> list[dict[str, Any]]:
     stand_ins = {field: f"sort_{position}" for position, field in enumerate(absent)}
-    pipeline: list[dict[str, Any]] = [
-        {"$match": live(query.filter)},
+    return [
+        {"$match": part.filter},
         {"$set": {name: {"$ifNull": ["$" + field, MAX_KEY]} for field, name in stand_ins.items()}},
         {"$sort": {stand_ins.get(field, field): direction for field, direction in query.sort}},
         {"$limit": query.limit},
         {"$project": _fields(query)},
     ]
-    return await aggregate(database, query.type, pipeline)
+
+
+async def _aggregated(database: Database, type: str, pipeline: list[dict[str, Any]], at: At) -> list[Document]:
+    return await _rows(database, type, {"aggregate": type, "pipeline": pipeline, "cursor": {}}, at)
+
+
+async def _rows(database: Database, type: str, command: Mapping[str, Any], at: At) -> list[Document]:
+    try:
+        return (await read(database, command, at)).rows
+    except DriverError as error:
+        raise refused(database, type, error) from error
 
 
 def _fields(query: Query) -> dict[str, int]:
-    return {"body": 1} | {field: 1 for field, _ in query.sort}
+    return {"body": 1} | {field: 1 for field, _ in query.sort} | dict.fromkeys(query.fields, 1)
 
 
-def _value(row: Document, path: Sequence[str]) -> Any:
+def _value(row: Document, path: str) -> Any:
     value: Any = row
-    for name in path:
+    for name in path.split("."):
         if not isinstance(value, dict):
             return None
         value = value.get(name)

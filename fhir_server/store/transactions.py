@@ -6,6 +6,7 @@ https://www.mongodb.com/docs/manual/core/transactions/, https://hl7.org/fhir/R4/
 import asyncio
 import random
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -27,6 +28,7 @@ from fhir_server.store.mongo import (
     begin,
     is_commit_unknown,
     is_duplicate,
+    is_fenced,
     is_transient,
     refusal,
     session,
@@ -48,21 +50,31 @@ _FIRST_PAUSE_SECONDS = 0.004
 _LONGEST_PAUSE_SECONDS = 0.1
 
 
-async def run(database: Database, plan: WritePlan) -> tuple[Written, ...]:
+Besides = Callable[[Database, Session], Awaitable[None]]
+"""What else a transaction does before its documents; run again with it. It may raise FhirError."""
+
+
+class Fenced(Exception):
+    """Nothing was written: the plan's search values were made from a set of search parameters that was replaced."""
+
+
+async def run(database: Database, plan: WritePlan, besides: Besides | None = None) -> tuple[Written, ...]:
     """Store a plan whole or not at all; what became of each document, in the plan's order.
 
     Raises FhirError 412 where a version that must be current is not, 409 where others kept winning for 10 seconds,
-    413 for a row past the database's limit, 503 where the database is away; Matched where an absence does not hold.
+    413 for a row past the database's limit, 503 where the database is away; Matched where an absence does not hold;
+    Fenced where search values are out of date.
     """
     await indexes.ensure(database, (document.type for document in plan.documents if isinstance(document, Put)))
     if plan.claims:
         await indexes.ensure_claims(database)
     only = plan.documents[0] if len(plan.documents) == 1 else None
-    if isinstance(only, Put) and only.expect is Expect.NOTHING and not (plan.claims or plan.absences or plan.presences):
+    alone = not (plan.claims or plan.absences or plan.presences or besides)
+    if isinstance(only, Put) and only.expect is Expect.NOTHING and alone:
         return (await _insert(database, only),)
     if not plan.documents:
         return ()
-    return await _run_in_transaction(database, plan)
+    return await _run_in_transaction(database, plan, besides)
 
 
 async def _insert(database: Database, put: Put) -> Written:
@@ -71,13 +83,15 @@ async def _insert(database: Database, put: Put) -> Written:
     try:
         await database.collections[put.type].insert_one(current_row(put, 1, moment, body))
     except DriverError as error:
+        if is_fenced(error):
+            raise Fenced from None
         raise refusal(error, may_be_kept=True) from error
     return Written(put.type, put.id, 1, moment, body, created=True, changed=True)
 
 
-async def _run_in_transaction(database: Database, plan: WritePlan) -> tuple[Written, ...]:
+async def _run_in_transaction(database: Database, plan: WritePlan, besides: Besides | None) -> tuple[Written, ...]:
     deadline = time.monotonic() + _RETRY_SECONDS
-    written = await _attempt(database, plan, deadline)
+    written = await _attempt(database, plan, besides, deadline)
     if written is not None:
         return written
     # Writers of one worker that were overtaken queue up: 50 updates of one resource took 5.7 s without and 1.7 s with.
@@ -90,7 +104,7 @@ async def _run_in_transaction(database: Database, plan: WritePlan) -> tuple[Writ
             raise outcome.WRITE_CONFLICT("Other writes to the same resources kept winning. Try again.") from None
         longest_pause = _FIRST_PAUSE_SECONDS
         look_for_abandoned = time.monotonic() + _SUSPICIOUS_SECONDS
-        while (written := await _attempt(database, plan, deadline)) is None:
+        while (written := await _attempt(database, plan, besides, deadline)) is None:
             if time.monotonic() > look_for_abandoned:
                 await end_abandoned(database)
                 look_for_abandoned = time.monotonic() + _SUSPICIOUS_SECONDS
@@ -105,15 +119,21 @@ def _places(plan: WritePlan) -> list[str]:
     return sorted(documents | {claim.key for claim in plan.claims})
 
 
-async def _attempt(database: Database, plan: WritePlan, deadline: float) -> tuple[Written, ...] | None:
+async def _attempt(
+    database: Database, plan: WritePlan, besides: Besides | None, deadline: float
+) -> tuple[Written, ...] | None:
     """One transaction; None where another one overtook it and it may be run again before the deadline."""
     try:
         async with session(database) as running:
             await begin(database, running)
+            if besides is not None:
+                await besides(database, running)
             written = await _write(database, running, plan)
             await _commit(running, deadline)
             return written
     except DriverError as error:
+        if is_fenced(error):
+            raise Fenced from None
         # A duplicate key is another writer's row that came after this transaction's snapshot.
         if (is_transient(error) or is_duplicate(error)) and time.monotonic() < deadline:
             return None

@@ -1,160 +1,309 @@
-"""Small patients and observations made of few values, so that they often meet; and searches for them."""
+"""Small synthetic resources of several types that refer to each other; every one is good under base R4."""
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from random import Random
 from typing import Any
 
-from hypothesis import strategies as st
-
+from tests.property.generated_values import (
+    BASE,
+    BIRTHDAYS,
+    DATES,
+    FAMILIES,
+    GIVENS,
+    NOTHING,
+    NUMBERS,
+    PLACES,
+    UPDATED,
+    URIS,
+    Pick,
+    address,
+    amount_range,
+    concept,
+    identifier,
+    meta,
+    number,
+    period,
+    quantity,
+    required_concept,
+    several,
+    some,
+)
 from tests.property.naive_search import Stored
+from tests.property.naive_values import UCUM
 
-Pick = Callable[[Sequence[Any]], Any]
-"""Chooses one of several: a random generator's `choice`, or a draw of hypothesis."""
-
-BASE = "http://localhost:8080/fhir"
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-NOTHING = object()
-
-SYSTEMS = [NOTHING, "http://loinc.org", "urn:oid:1.2"]
-CODES = [NOTHING, "a", "A", "b", "8302-2", "ä b"]
-FAMILIES = ["Ang", "Ångström", "angst", "Anders", "O'Brien", "Ö", "van  Dyk", "(x"]
-GIVENS = ["Ann", "Anna", "José", "Jose Maria"]
-DATES = ["2019", "2020", "2020-02", "2020-02-29", "2020-12-31", "2021-01-01", "2020-02-29T10:30:05Z", "2025-12-01",
-         "2020-02-29T23:30:05-05:00", "2020-02-29T10:30:05.120+01:00"]  # fmt: skip
-BIRTHDAYS = ["1970", "1970-01", "1970-01-01", "1969-12-31", "2020-02-29"]
-PATIENTS = ["Patient/p1", f"{BASE}/Patient/p1", "Patient/p1/_history/2", "Patient/p2", "http://other/fhir/Patient/p1"]
-SUBJECTS = [*PATIENTS, "Group/p1", "#c", "urn:uuid:7"]
-PREFIXES = ["", "", "eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap"]
-UPDATED = [NOW - timedelta(milliseconds=each) for each in (0, 0, 0, 1, 1000, 86_400_000)]
-PATIENT_SORTS = ["_id", "-_id", "family", "-family", "birthdate", "-birthdate", "gender", "-gender", "_lastUpdated",
-                 "-_lastUpdated", "identifier", "-deceased"]  # fmt: skip
-OBSERVATION_SORTS = ["date", "-date", "code", "-code", "status", "value-string", "-value-date", "_lastUpdated", "-_id"]
+IDS = [f"x{number}" for number in range(12)]
+PATIENTS = ["Patient/x1", f"{BASE}/Patient/x1", "Patient/x1/_history/2", "Patient/x2", "http://other/fhir/Patient/x1"]
 
 
-def drawing(data: st.DataObject) -> Pick:
-    """Choices that hypothesis makes, and makes simpler when a test fails."""
-    return lambda values: data.draw(st.sampled_from(values))
+def _to(pick: Pick, *types: str) -> dict[str, Any]:
+    return {"reference": f"{pick(types)}/{pick(IDS)}"}
 
 
-def _some(**members: Any) -> dict[str, Any]:
-    return {name: value for name, value in members.items() if value is not NOTHING and value != [] and value != {}}
+def _maybe(pick: Pick, *types: str) -> Any:
+    return pick([NOTHING, _to(pick, *types), _to(pick, *types), {"display": "x"}])
 
 
-def _several(pick: Pick, make: Callable[[], Any]) -> list[Any]:
-    return [make() for _ in range(pick([0, 1, 1, 2]))]
-
-
-def _coding(pick: Pick) -> dict[str, Any]:
-    return _some(system=pick(SYSTEMS), code=pick(CODES), display="shown")
-
-
-def _concept(pick: Pick) -> dict[str, Any]:
-    return _some(coding=_several(pick, lambda: _coding(pick)), text=pick([NOTHING, *FAMILIES]))
-
-
-def _identifier(pick: Pick) -> dict[str, Any]:
-    return _some(system=pick(SYSTEMS), value=pick(["1", "aB", "ab", NOTHING]))
-
-
-def _period(pick: Pick) -> dict[str, Any]:
-    # Ends are later than starts: a period that ends before it begins has no meaning to agree on.
-    return _some(start=pick([NOTHING, *DATES[:4]]), end=pick([NOTHING, "2020-12-31", "2021-01-01", "2025-12-01"]))
-
-
-def _meta(pick: Pick) -> dict[str, Any]:
-    return _some(
-        tag=_several(pick, lambda: _coding(pick)),
-        security=_several(pick, lambda: _coding(pick)),
-        profile=_several(pick, lambda: pick(["http://x/p", "http://x/p|1", "http://x/q"])),
-        source=pick([NOTHING, "urn:agency:1", "urn:agency:2"]),
-    )
+def _subject(pick: Pick, *types: str) -> dict[str, Any]:
+    literal = {"reference": pick([*PATIENTS, "Group/x1", "urn:uuid:0f0e0d0c-0000-4000-8000-000000000007"])}
+    known = {"identifier": {"system": "urn:oid:1.2", "value": pick(["1", "aB"])}}
+    return pick([_to(pick, *types), _to(pick, *types), literal, known])
 
 
 def patient(pick: Pick) -> dict[str, Any]:
-    name = lambda: _some(family=pick([NOTHING, *FAMILIES]), given=_several(pick, lambda: pick(GIVENS)))  # noqa: E731
-    return _some(
+    def name() -> Any:
+        return some(family=pick([NOTHING, *FAMILIES]), given=several(pick, lambda: pick(GIVENS)))
+
+    return some(
         resourceType="Patient",
-        meta=_meta(pick),
-        identifier=_several(pick, lambda: _identifier(pick)),
+        meta=meta(pick),
+        identifier=several(pick, lambda: identifier(pick)),
         active=pick([NOTHING, True, False]),
-        name=_several(pick, name),
-        telecom=_several(pick, lambda: _some(system=pick(["phone", "email"]), value=pick(["555", "A@b"]))),
+        name=several(pick, name),
+        telecom=several(pick, lambda: some(system=pick(["phone", "email"]), value=pick(["555", "A@b"]))),
         gender=pick([NOTHING, "female", "male"]),
         birthDate=pick([NOTHING, *BIRTHDAYS]),
         **pick([{}, {"deceasedBoolean": True}, {"deceasedBoolean": False}, {"deceasedDateTime": "2020"}]),
-        address=_several(pick, lambda: _some(city=pick(FAMILIES), line=_several(pick, lambda: pick(GIVENS)))),
-        managingOrganization=pick([NOTHING, {"reference": "Organization/o1"}, {"display": "x"}]),
-        generalPractitioner=_several(pick, lambda: {"reference": pick(["Practitioner/o1", "Organization/o1"])}),
+        address=several(pick, lambda: address(pick)),
+        managingOrganization=_maybe(pick, "Organization"),
+        generalPractitioner=several(pick, lambda: _to(pick, "Practitioner", "Organization")),
+        link=several(pick, lambda: {"other": _to(pick, "Patient"), "type": "seealso"}),
     )
+
+
+def _component(pick: Pick) -> dict[str, Any]:
+    value = pick([{}, {"valueQuantity": quantity(pick)}, {"valueCodeableConcept": required_concept(pick)}])
+    return {"code": required_concept(pick), **value}
 
 
 def observation(pick: Pick) -> dict[str, Any]:
-    effective = [{}, {"effectiveDateTime": pick(DATES)}, {"effectivePeriod": _period(pick)}]
-    timing = _some(event=_several(pick, lambda: pick(DATES)), repeat=_some(boundsPeriod=_period(pick)))
+    timing = some(event=several(pick, lambda: pick(DATES[6:])), repeat=some(boundsPeriod=period(pick)))
+    effective = [{}, {"effectiveDateTime": pick(DATES)}, {"effectivePeriod": period(pick)}]
     effective += [{"effectiveDateTime": pick(DATES)}, {"effectiveTiming": timing}]
-    values = [{}, {"valueString": pick(FAMILIES)}, {"valueCodeableConcept": _concept(pick)}]
-    values += [{"valueDateTime": pick(DATES)}, {"valuePeriod": _period(pick)}]
-    return _some(
+    values = [{}, {"valueString": pick(FAMILIES)}, {"valueCodeableConcept": concept(pick)}]
+    values += [{"valueDateTime": pick(DATES)}, {"valuePeriod": period(pick)}, {"valueQuantity": quantity(pick)}] * 2
+    return some(
         resourceType="Observation",
-        meta=_meta(pick),
-        identifier=_several(pick, lambda: _identifier(pick)),
+        meta=meta(pick),
+        identifier=several(pick, lambda: identifier(pick)),
         status=pick(["final", "amended", "final"]),
-        category=_several(pick, lambda: _concept(pick)),
-        code=_concept(pick),
-        subject=pick([NOTHING, *({"reference": each} for each in SUBJECTS)]),
-        encounter=pick([NOTHING, {"reference": "Encounter/e1"}, {"reference": "EpisodeOfCare/e1"}]),
-        component=_several(pick, lambda: _some(code=_concept(pick))),
-        **_some(**pick(effective)),
-        **_some(**pick(values)),
+        category=several(pick, lambda: required_concept(pick)),
+        code=required_concept(pick),
+        method=pick([NOTHING, required_concept(pick)]),
+        dataAbsentReason=pick([NOTHING, NOTHING, required_concept(pick)]),
+        subject=pick([NOTHING, _subject(pick, "Patient", "Location")]),
+        encounter=_maybe(pick, "Encounter"),
+        hasMember=several(pick, lambda: _to(pick, "Observation")),
+        performer=several(pick, lambda: _to(pick, "Organization", "Patient")),
+        component=several(pick, lambda: _component(pick)),
+        **some(**pick(effective)),
+        **some(**pick(values)),
     )
+
+
+def encounter(pick: Pick) -> dict[str, Any]:
+    return some(
+        resourceType="Encounter",
+        identifier=several(pick, lambda: identifier(pick)),
+        status=pick(["finished", "planned"]),
+        type=several(pick, lambda: required_concept(pick)),
+        subject=pick([NOTHING, _subject(pick, "Patient")]),
+        period=pick([NOTHING, period(pick)]),
+        length=pick([NOTHING, {"value": number(pick(NUMBERS)), "system": UCUM, "code": pick(["min", "h", "s"])}]),
+        location=several(pick, lambda: some(location=_to(pick, "Location"), period=period(pick))),
+        partOf=_maybe(pick, "Encounter"),
+        serviceProvider=_maybe(pick, "Organization"),
+        reasonCode=several(pick, lambda: required_concept(pick)),
+        **{"class": some(system=pick(["http://loinc.org", "urn:oid:1.2"]), code=pick(["a", "b"]))},
+    )
+
+
+def medication_request(pick: Pick) -> dict[str, Any]:
+    def dosage() -> Any:
+        return some(text="daily", timing=some(event=several(pick, lambda: pick(DATES[6:]))))
+
+    return some(
+        resourceType="MedicationRequest",
+        status=pick(["active", "stopped"]),
+        intent=pick(["order", "plan"]),
+        subject=_subject(pick, "Patient"),
+        encounter=_maybe(pick, "Encounter"),
+        authoredOn=pick([NOTHING, *DATES]),
+        dosageInstruction=several(pick, dosage),
+        **pick(
+            [{"medicationCodeableConcept": required_concept(pick)}, {"medicationReference": _to(pick, "Medication")}]
+        ),
+    )
+
+
+def location(pick: Pick) -> dict[str, Any]:
+    latitude, longitude = pick(PLACES)
+    return some(
+        resourceType="Location",
+        identifier=several(pick, lambda: identifier(pick)),
+        name=pick([NOTHING, *FAMILIES]),
+        alias=several(pick, lambda: pick(GIVENS)),
+        status=pick([NOTHING, "active", "suspended"]),
+        address=pick([NOTHING, address(pick)]),
+        partOf=_maybe(pick, "Location"),
+        managingOrganization=_maybe(pick, "Organization"),
+        position=pick([NOTHING, {"latitude": latitude, "longitude": longitude}]),
+    )
+
+
+def risk_assessment(pick: Pick) -> dict[str, Any]:
+    def probability() -> Any:
+        return pick(
+            [
+                {"probabilityDecimal": number(pick(["0.5", "1.50", "1", "100", "1.2"]))},
+                {"probabilityRange": amount_range(pick, "%")},
+                {"qualitativeRisk": required_concept(pick)},
+            ]
+        )
+
+    return some(
+        resourceType="RiskAssessment",
+        identifier=several(pick, lambda: identifier(pick)),
+        status="final",
+        subject=_subject(pick, "Patient"),
+        encounter=_maybe(pick, "Encounter"),
+        condition=_maybe(pick, "Condition"),
+        prediction=several(pick, probability),
+        occurrenceDateTime=pick([NOTHING, *DATES]),
+    )
+
+
+def condition(pick: Pick) -> dict[str, Any]:
+    onset = [{}, {"onsetDateTime": pick(DATES)}, {"onsetPeriod": period(pick)}, {"onsetString": pick(FAMILIES)}]
+    onset += [{"onsetAge": quantity(pick, compares=False) | {"system": UCUM, "code": pick(["a", "d"])}}]
+    onset += [{"onsetRange": amount_range(pick, pick(["a", "d"]))}] * 2
+    return some(
+        resourceType="Condition",
+        identifier=several(pick, lambda: identifier(pick)),
+        code=pick([NOTHING, required_concept(pick)]),
+        category=several(pick, lambda: required_concept(pick)),
+        subject=_subject(pick, "Patient"),
+        encounter=_maybe(pick, "Encounter"),
+        recordedDate=pick([NOTHING, *DATES]),
+        **some(**pick(onset)),
+        **some(abatementPeriod=pick([NOTHING, period(pick)])),
+    )
+
+
+def value_set(pick: Pick) -> dict[str, Any]:
+    def value() -> Any:
+        return pick(
+            [
+                {"valueQuantity": quantity(pick)},
+                {"valueRange": amount_range(pick, "a")},
+                {"valueCodeableConcept": required_concept(pick)},
+            ]
+        )
+
+    def code() -> Any:
+        return some(system="urn:oid:1.2", code=pick(["a", "b"]))
+
+    return some(
+        resourceType="ValueSet",
+        url=pick([NOTHING, *URIS]),
+        identifier=several(pick, lambda: identifier(pick)),
+        version=pick([NOTHING, "1", "2"]),
+        name=pick([NOTHING, *FAMILIES]),
+        title=pick([NOTHING, *GIVENS]),
+        status=pick(["draft", "active"]),
+        useContext=several(pick, lambda: {"code": code(), **value()}),
+        compose=pick([NOTHING, {"include": [{"system": pick(URIS)}]}]),
+    )
+
+
+def document_reference(pick: Pick) -> dict[str, Any]:
+    def relates() -> Any:
+        return {"code": pick(["replaces", "appends"]), "target": _to(pick, "DocumentReference")}
+
+    def attachment() -> Any:
+        return some(contentType=pick(["text/plain", "application/pdf"]), url=pick([NOTHING, *URIS]), title="t")
+
+    return some(
+        resourceType="DocumentReference",
+        status=pick(["current", "superseded"]),
+        type=pick([NOTHING, required_concept(pick)]),
+        category=several(pick, lambda: required_concept(pick)),
+        subject=pick([NOTHING, _subject(pick, "Patient", "Practitioner")]),
+        date=pick([NOTHING, DATES[6], DATES[8], DATES[9]]),
+        description=pick([NOTHING, *FAMILIES]),
+        relatesTo=several(pick, relates),
+        content=[{"attachment": attachment()}, *several(pick, lambda: {"attachment": attachment()})],
+        context=pick([NOTHING, some(period=period(pick))]),
+    )
+
+
+def group(pick: Pick) -> dict[str, Any]:
+    def value() -> Any:
+        return pick([{"valueCodeableConcept": required_concept(pick)}, {"valueBoolean": pick([True, False])}])
+
+    return some(
+        resourceType="Group",
+        type=pick(["person", "device"]),
+        actual=pick([True, False]),
+        characteristic=several(
+            pick, lambda: {"code": required_concept(pick), "exclude": pick([True, False]), **value()}
+        ),
+        member=several(pick, lambda: {"entity": _to(pick, "Patient", "Group")}),
+    )
+
+
+def appointment(pick: Pick) -> dict[str, Any]:
+    def actor() -> Any:
+        return _to(pick, "Patient", "Location", "Practitioner")
+
+    start = pick([DATES[6], DATES[8], DATES[9]])
+    return some(
+        resourceType="Appointment",
+        status=pick(["booked", "cancelled"]),
+        specialty=several(pick, lambda: required_concept(pick)),
+        participant=[
+            {"actor": actor(), "status": "accepted"},
+            *several(pick, lambda: {"actor": actor(), "status": pick(["declined", "tentative"])}),
+        ],
+        **pick([{}, {"start": start, "end": "2026-01-01T00:00:00Z"}]),
+    )
+
+
+def organization(pick: Pick) -> dict[str, Any]:
+    return some(
+        resourceType="Organization",
+        identifier=several(pick, lambda: identifier(pick)),
+        name=pick(FAMILIES),
+        alias=several(pick, lambda: pick(GIVENS)),
+        active=pick([NOTHING, True, False]),
+        address=several(pick, lambda: address(pick)),
+        partOf=_maybe(pick, "Organization"),
+    )
+
+
+MAKE: dict[str, Callable[[Pick], dict[str, Any]]] = {
+    "Patient": patient,
+    "Observation": observation,
+    "Encounter": encounter,
+    "MedicationRequest": medication_request,
+    "Location": location,
+    "RiskAssessment": risk_assessment,
+    "Condition": condition,
+    "ValueSet": value_set,
+    "DocumentReference": document_reference,
+    "Group": group,
+    "Appointment": appointment,
+    "Organization": organization,
+}
 
 
 def stored(pick: Pick, resource: dict[str, Any], id: str) -> Stored:
     return Stored(id, pick(UPDATED), resource)
 
 
-def _token(pick: Pick) -> str:
-    system, code = pick(SYSTEMS), pick(CODES)
-    if code is NOTHING:
-        return f"{pick(SYSTEMS[1:])}|"
-    return pick([code, f"|{code}", code if system is NOTHING else f"{system}|{code}"])
-
-
-def _identifier_value(pick: Pick) -> str:
-    return pick(["1", "aB", "ab", "|1", "urn:oid:1.2|", "urn:oid:1.2|1", "http://loinc.org|aB"])
-
-
-def _date(pick: Pick) -> str:
-    return pick(PREFIXES) + pick(DATES)
-
-
-def _value(pick: Pick, kind: str) -> str:
-    match kind:
-        case "token":
-            return _token(pick)
-        case "identifier":
-            return _identifier_value(pick)
-        case "date":
-            return _date(pick)
-        case "string":
-            return pick([each.replace("  ", " ") for each in [*FAMILIES, *GIVENS, "an", "a", "o'b", "ANG"]])
-        case "reference":
-            return pick(
-                ["p1", "p2", *PATIENTS, "Group/p1", "urn:uuid:7", "e1", "Encounter/e1", "o1", "Organization/o1"]
-            )
-        case "canonical":
-            return pick(["http://x/p", "http://x/p|1", "http://x/p|2"])
-        case "uri":
-            return pick(["urn:agency:1", "urn:agency"])
-    return pick(["final", "AMENDED", "|final", "female", "true", "false", "555", "a@B"])
-
-
-def query(pick: Pick, kinds: dict[str, str]) -> list[tuple[str, str]]:
-    """One to three parameters of one to three values; `kinds` are the kinds of the parameters to choose from."""
-    pairs = []
-    for _ in range(pick([1, 1, 1, 2, 3])):
-        name = pick(sorted(kinds))
-        pairs.append((name, ",".join(_value(pick, kinds[name]) for _ in range(pick([1, 1, 2, 3])))))
-    if pick([False, False, False, True]):
-        pairs.append(("_lastUpdated", pick(PREFIXES) + pick(["2026-01-01T12:00:00Z", "2026-01-01", "2025-12-31"])))
-    return pairs
+def corpus(seed: int, count: int) -> dict[str, list[dict[str, Any]]]:
+    """`count` resources of every type with ids x0, x1, ... in no order that anything else has."""
+    choice = Random(seed)
+    return {
+        type: [make(choice.choice) | {"id": f"x{number}"} for number in choice.sample(range(count), count)]
+        for type, make in MAKE.items()
+    }

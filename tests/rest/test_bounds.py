@@ -157,7 +157,7 @@ def test_a_date_header_outside_the_calendar_is_ignored(api: httpx.Client) -> Non
     ("method", "path", "number"),
     [
         ("GET", "Patient/{id}?foo=bar", "4001"),
-        ("GET", "Patient/{id}?_elements=id", "2014"),
+        ("GET", "metadata?_elements=id", "2014"),
         ("GET", "Patient/{id}/_history/1?foo=bar", "4001"),
         ("GET", "metadata?foo=bar", "4001"),
         ("PUT", "Patient/{id}?foo=bar", "4001"),

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Absence, Claim, Delete, Document, Expect, IndexValues, Put, WritePlan, Written
+from fhir_server.search.index import index_values
 from fhir_server.store import transactions
 from fhir_server.store.mongo import Database
 
@@ -29,6 +30,12 @@ def put(
     index = IndexValues(owners, "agency", ("secret|labels",), owned, tokens, sort_keys=sort_keys or {})
     resource = {"resourceType": type, **(content or {"active": True})}
     return Put(type, id, resource, index, "PUT", if_version=if_version, unless_equal=unless_equal)
+
+
+def indexed(resource: Resource) -> Put:
+    """An update of the resource under its own id, found by what it says."""
+    type, id = resource["resourceType"], resource["id"]
+    return Put(type, id, resource, index_values(resource, id, (), None), "PUT")
 
 
 def create(id: str, *, type: str = "Patient", tokens: tuple[str, ...] = ()) -> Put:
@@ -60,4 +67,4 @@ async def warm(databases: Sequence[Database], connections: int) -> None:
         await asyncio.gather(*(database.handle.command("ping") for _ in range(connections)))
 
 
-__all__ = ["Delete", "create", "put", "refused", "warm", "write"]
+__all__ = ["Delete", "create", "indexed", "put", "refused", "warm", "write"]

@@ -1,10 +1,12 @@
 """Collections get their indexes before their first row, and lost ones are noticed."""
 
+from decimal import Decimal
+
 from fhir_server.definitions.registry import resource_types
 from fhir_server.store import check, indexes, keys
 from fhir_server.store.mongo import Database, index_specifications
 from tests.store.conftest import OpenDatabase
-from tests.store.plans import put, write
+from tests.store.plans import indexed, put, write
 
 
 async def test_a_first_write_makes_both_collections_with_every_declared_index(database: Database) -> None:
@@ -27,10 +29,32 @@ async def test_a_missing_index_and_a_differing_one_are_named(database: Database)
 
 
 async def test_every_type_has_at_most_one_array_in_an_index() -> None:
-    arrays = {"pt", "t", "s", "d"}
+    arrays = {"pt", "t", "s", "d", "q", "c", "w", "g", "h"}
     for type in resource_types():
         for index in indexes.current_indexes(type):
             assert len({field.split(".")[0] for field, _ in index.fields} & arrays) <= 1
+
+
+def test_a_type_has_the_indexes_its_parameters_need() -> None:
+    six = {"pt", "t", "s", "dlo", "dhi", "updated"}
+    names = {type: {index.name for index in indexes.current_indexes(type)} for type in resource_types()}
+    assert names["Observation"] == {*six, "q", "w", "h"}
+    assert names["Location"] == {*six, "g", "w", "h"}
+    assert names["Patient"] == {*six, "w", "h"}
+    assert names["Binary"] == {*six, "w"}
+
+
+async def test_words_contained_resources_and_positions_can_be_stored(database: Database) -> None:
+    location = {
+        "resourceType": "Location",
+        "id": "a",
+        "position": {"longitude": Decimal("179.9"), "latitude": Decimal("-89.9")},
+        "contained": [{"resourceType": "Organization", "id": "o", "name": "Inside"}],
+    }
+    await write(database, indexed(location))
+    found = await database.handle["Location"].find_one({"h": {"$elemMatch": {"r": "Organization", "s": "name|inside"}}})
+    assert found is not None and found["g"] == [{"at": {"type": "Point", "coordinates": [179.9, -89.9]}}]
+    assert await indexes.verify(database) == ()
 
 
 async def test_the_server_key_is_made_once_and_is_the_same_for_all_workers(open_database: OpenDatabase) -> None:

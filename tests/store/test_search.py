@@ -5,31 +5,36 @@ from dataclasses import replace
 import pytest
 
 from fhir_server.core.write_plan import Delete
-from fhir_server.search.query import Query
-from fhir_server.store import search
+from fhir_server.search.query import Part, Query
+from fhir_server.store import mongo, sampling, search
 from fhir_server.store.mongo import Database
 from tests.store.plans import put, refused, write
 
 BY_ID = (("_id", 1),)
 
 
-def found(rows: list[search.SearchRow]) -> list[str]:
-    return [row.id for row in rows]
+def found(read: search.Found) -> list[str]:
+    return [row.id for row in read.rows]
 
 
 async def test_a_type_never_written_is_empty_and_stays_without_a_collection(database: Database) -> None:
     by_birth = Query("Patient", {}, (("k.birthdate.a", 1), *BY_ID), 10, frozenset({"k.birthdate.a"}))
-    assert await search.find(database, Query("Patient", {}, BY_ID, 10)) == []
-    assert await search.find(database, by_birth) == []
-    assert await search.find(database, Query("Patient", {"pt": "p1|"}, BY_ID, 10, hint="pt")) == []
+    nothing = search.Found([], None)
+    assert await search.find(database, Query("Patient", {}, BY_ID, 10)) == nothing
+    assert await search.find(database, by_birth) == nothing
+    assert await search.find(database, Query("Patient", {"pt": "p1|"}, BY_ID, 10, hint="pt"), "now") == nothing
     assert await search.count(database, "Patient", {}) == 0
+    assert await search.estimate(database, "Patient", {}) == 0
+    assert await search.ids(database, "Patient", {}, 10) == ()
+    assert await search.tokens_of(database, "Patient", {}, ("",), 10) == ()
+    assert await search.existing_types(database) == frozenset()
     assert await search.matches(database, "Patient", {}, 2) == ()
     assert await database.handle.list_collection_names() == []
 
 
 async def test_rows_come_in_order_with_their_sort_values_up_to_the_limit(database: Database) -> None:
     await write(database, *(put(id, sort_keys={"family": {"a": key}}) for id, key in (("x", 2), ("y", 1), ("z", 1))))
-    rows = await search.find(database, Query("Patient", {}, (("k.family.a", 1), *BY_ID), 2))
+    rows = (await search.find(database, Query("Patient", {}, (("k.family.a", 1), *BY_ID), 2))).rows
     assert [(row.id, row.keys) for row in rows] == [("y", (1, "y")), ("z", (1, "z"))]
     assert rows[0].body is not None
 
@@ -41,9 +46,9 @@ async def test_rows_without_the_sort_value_come_last_in_both_directions(
     await write(database, put("n"), put("o", sort_keys={"other": {"a": 0}}))
     await write(database, *(put(id, sort_keys={"family": {"a": key}}) for id, key in (("x", 2), ("y", 1))))
     order = (("k.family.a", direction), *BY_ID)
-    rows = await search.find(database, Query("Patient", {}, order, 10, frozenset({"k.family.a"})))
-    assert found(rows) == expected
-    assert [row.keys for row in rows][2:] == [(None, "n"), (None, "o")]
+    read = await search.find(database, Query("Patient", {}, order, 10, frozenset({"k.family.a"})))
+    assert found(read) == expected
+    assert [row.keys for row in read.rows][2:] == [(None, "n"), (None, "o")]
 
 
 @pytest.mark.parametrize("filter", [{}, {"_id": {"$gt": ""}}, {"t": {"$nin": ["x"]}}, {"t": "active|true|"}])
@@ -57,7 +62,79 @@ async def test_deleted_resources_are_in_no_search(database: Database, filter: di
 
 async def test_a_page_of_more_than_a_hundred_rows_is_whole(database: Database) -> None:
     await write(database, *(put(f"p{number:03}") for number in range(250)))
-    assert len(await search.find(database, Query("Patient", {}, BY_ID, 201))) == 201
+    assert len(found(await search.find(database, Query("Patient", {}, BY_ID, 201)))) == 201
+    by_family = Query("Patient", {}, (("k.family.a", 1), *BY_ID), 201, frozenset({"k.family.a"}))
+    assert len(found(await search.find(database, by_family))) == 201
+
+
+async def test_a_page_larger_than_one_reply_of_the_database_is_whole(database: Database) -> None:
+    for number in range(4):
+        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 6_000_000}))
+    read = await search.find(database, Query("Binary", {}, BY_ID, 10), "now")
+    assert found(read) == ["b0", "b1", "b2", "b3"]
+    assert read.at is not None
+
+
+async def test_a_page_of_more_bytes_than_an_answer_may_have_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mongo, "MAX_PAGE_BYTES", 20_000_000)
+    for number in range(4):
+        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 6_000_000}))
+    error = await refused(search.find(database, Query("Binary", {}, BY_ID, 10)))
+    assert (error.status, error.issues[0].number) == (400, 4006)
+    assert "_count" in error.issues[0].text
+
+
+async def test_fields_asked_for_are_read_along(database: Database) -> None:
+    await write(database, put("a", tokens=("active|true|",)))
+    (row,) = (await search.find(database, Query("Patient", {}, BY_ID, 1, fields=("t",)))).rows
+    assert row.stored["t"] == ["active|true|"]
+    (row,) = (await search.find(database, Query("Patient", {}, BY_ID, 1))).rows
+    assert "t" not in row.stored
+
+
+async def test_rounds_follow_each_other_and_their_parts_are_merged(database: Database) -> None:
+    keyed = ((f"{token}{key}", token, key) for token in "xy" for key in range(4))
+    await write(database, *(put(id, tokens=(token,), sort_keys={"n": {"a": key}}) for id, token, key in keyed))
+    await write(database, put("both", tokens=("x", "y"), sort_keys={"n": {"a": 9}}), put("none", tokens=("z",)))
+    whole = (Part({"t": "x"}), Part({"t": "y"})), (Part({"t": "z"}),)
+    query = Query("Patient", {}, (("k.n.a", -1), ("_id", 1)), 20, frozenset({"k.n.a"}), rounds=whole)
+    expected = ["both", "x3", "y3", "x2", "y2", "x1", "y1", "x0", "y0", "none"]
+    assert found(await search.find(database, query, "now")) == expected
+    assert found(await search.find(database, replace(query, limit=3))) == expected[:3]
+    upwards = replace(query, sort=(("k.n.a", 1), ("_id", -1)))
+    assert found(await search.find(database, upwards)) == [*expected[8:0:-1], "both", "none"]
+
+
+async def test_the_tokens_of_matching_rows_are_gathered_once_each_up_to_a_limit(database: Database) -> None:
+    await write(database, *(put(f"p{n}", tokens=("a", f"link|{n % 3}", f"other|{n}")) for n in range(6)), put("q"))
+    gathered = await search.tokens_of(database, "Patient", {"t": "a"}, ("link|",), 3)
+    assert gathered is not None
+    assert sorted(gathered) == ["link|0", "link|1", "link|2"]
+    assert await search.tokens_of(database, "Patient", {"t": "a"}, ("link|",), 2) is None
+    assert len(await search.tokens_of(database, "Patient", {}, ("link|", "other|"), 20) or ()) == 9
+
+
+async def test_gathering_tokens_of_too_many_rows_is_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "_SCANNED_FOR_TOKENS", 5)
+    await write(database, *(put(f"p{n}", tokens=("a",)) for n in range(6)))
+    assert await search.tokens_of(database, "Patient", {}, ("a",), 20) is None
+
+
+async def test_ids_counts_and_types_are_told(database: Database) -> None:
+    await write(database, *(put(f"p{n}", tokens=("a",)) for n in range(6)), put("g", type="Group"))
+    assert len(await search.ids(database, "Patient", {"t": "a"}, 4)) == 4
+    assert await search.estimate(database, "Patient", {"t": "a"}) == 6
+    assert await search.existing_types(database) == {"Patient", "Group"}
+
+
+async def test_many_matches_are_estimated_from_a_sample(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sampling, "_COUNTED_EXACTLY", 10)
+    await write(database, *(put(f"p{n}", tokens=("a",) if n % 2 else ("b",)) for n in range(400)))
+    assert 120 < await search.estimate(database, "Patient", {"t": "a"}) < 280
 
 
 async def test_a_search_that_takes_too_long_is_ended_and_says_so(database: Database) -> None:
@@ -67,4 +144,5 @@ async def test_a_search_that_takes_too_long_is_ended_and_says_so(database: Datab
     quick = replace(database, search_milliseconds=50)
     error = await refused(search.find(quick, Query("Patient", slow, BY_ID, 10)))
     assert (error.status, error.headers["Retry-After"]) == (503, "5")
+    assert "identifier=" in error.issues[0].text
     assert (await refused(search.count(quick, "Patient", slow))).status == 503

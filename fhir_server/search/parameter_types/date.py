@@ -9,6 +9,7 @@ A time without zone, which only a search can name, is in UTC.
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any, cast
 
 from fhir_server.search.entries import Entries
@@ -37,14 +38,12 @@ def stretch(text: str) -> tuple[int, int] | None:
     if match is None:
         return None
     year, month, day, hour, minute, second, fraction, zone = match.groups()
+    if day is None:
+        return _long_stretch(int(year), int(month) if month else None)
     try:
-        first = date(int(year), int(month or 1), int(day or 1)).toordinal()
-        if day is None:
-            last = _last_day(int(year), int(month) if month else 12)
-            return (first - _EPOCH) * _DAY, (last - _EPOCH + 1) * _DAY - 1
+        lo = (date(int(year), int(month), int(day)).toordinal() - _EPOCH) * _DAY
     except ValueError:
         return None
-    lo = (first - _EPOCH) * _DAY
     if hour is None:
         return lo, lo + _DAY - 1
     # 60 is a leap second: the first of the next minute.
@@ -63,12 +62,22 @@ def stretch(text: str) -> tuple[int, int] | None:
     return lo + int(digits.ljust(3, "0")), lo + int(digits.ljust(3, "9"))
 
 
+def _long_stretch(year: int, month: int | None) -> tuple[int, int] | None:
+    """A month, or a year."""
+    try:
+        first, last = date(year, month or 1, 1).toordinal(), _last_day(year, month or 12)
+    except ValueError:
+        return None
+    return (first - _EPOCH) * _DAY, (last - _EPOCH + 1) * _DAY - 1
+
+
 def _last_day(year: int, month: int) -> int:
     if month == 12:
         return date(year, 12, 31).toordinal()
     return date(year, month + 1, 1).toordinal() - 1
 
 
+@lru_cache(256)
 def _offset(zone: str | None) -> int | None:
     """Milliseconds east of UTC; None for an offset no place has."""
     if zone is None or zone == "Z":
@@ -95,10 +104,14 @@ def writer(parameter: str, leaf: Leaf) -> Visit | None:
 def _writer(parameter: str, read: Callable[[Any], tuple[int, int] | None]) -> Visit:
     def write(value: Any, entries: Entries) -> None:
         found = read(value)
-        if found is not None:
-            lo, hi = found
-            entries.dates[(parameter, lo, hi)] = None
-            entries.sort_by(parameter, lo, hi)
+        if found is None:
+            entries.mark_present(parameter)
+            return
+        lo, hi = found
+        entries.dates[(parameter, lo, hi)] = None
+        # By its start, whichever way the order runs: one index then serves both.
+        key = lo if lo != FAR_PAST else hi
+        entries.sort_by(parameter, key, key)
 
     return write
 
@@ -184,6 +197,11 @@ def _wanted(value: Dated, now: datetime) -> list[tuple[_Bounds, _Bounds]]:
 def _element(parameter: str, lo: _Bounds, hi: _Bounds) -> dict[str, Any]:
     bounds = {"p": parameter, "lo": {"$gte": lo[0], "$lte": lo[1]}, "hi": {"$gte": hi[0], "$lte": hi[1]}}
     return {"d": {"$elemMatch": bounds}}
+
+
+def present(parameter: str) -> dict[str, Any]:
+    """The filter over `d` for any value of the parameter."""
+    return _element(parameter, _ANY, _ANY)
 
 
 def _either(filters: list[dict[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/search.html#reference, https://hl7.org/fhir/R4/reference
 
 Index, in `t`: `param|Type/id` for references inside this server, however they were written; `param|url` for others.
 Versions of references are dropped. A canonical is written as `param|url` and, with a version, as `param|url|version`.
+A Reference's identifier is written as an Identifier of a token parameter called `param:identifier`.
 """
 
 from typing import Any
@@ -12,6 +13,7 @@ from fhir_server.core.reference import is_id, parse_reference
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.search.entries import Entries
 from fhir_server.search.escaping import unescape
+from fhir_server.search.parameter_types import token
 from fhir_server.search.parameter_types.bad_value import BadValue
 from fhir_server.search.paths import Leaf, Visit
 from fhir_server.search.request import Tokens
@@ -40,7 +42,7 @@ def located(text: str, own_bases: tuple[str, ...]) -> str | None:
     if reference is None:
         return text
     if reference.base is None or reference.base in own_bases:
-        return reference.local
+        return text if reference.base is None and reference.version is None else reference.local
     return f"{reference.base}/{reference.local}"
 
 
@@ -82,14 +84,28 @@ def _is_reference(text: str) -> bool:
     return is_resource_type(reference.type)
 
 
+def read_identifier(parameter: str, text: str) -> Tokens:
+    """The identifier of what is referred to, `[system|]value`, as it stands in the Reference. Raises BadValue."""
+    return token.read_value(f"{parameter}:identifier", _IDENTIFIERS, text)
+
+
+_IDENTIFIERS = (Leaf("Identifier"),)
+
+
 def _reference_writer(parameter: str) -> Visit:
     prefix = f"{parameter}|"
+    write_identifier = token.identifier_writer(f"{parameter}:identifier")
 
     def write(value: Any, entries: Entries) -> None:
         text = value.get("reference")
         found = located_in(entries, text) if text is not None else None
         if found is not None:
             entries.tokens[prefix + found] = None
+        else:
+            entries.mark_present(parameter)
+        identifier = value.get("identifier")
+        if identifier is not None:
+            write_identifier(identifier, entries)
 
     return write
 
@@ -100,10 +116,12 @@ def _canonical_writer(parameter: str) -> Visit:
     def write(value: Any, entries: Entries) -> None:
         url, mark, version = value.partition("|")
         found = located_in(entries, url)
-        if found is not None:
-            entries.tokens[prefix + found] = None
-            if mark:
-                entries.tokens[f"{prefix}{found}|{version}"] = None
+        if found is None:
+            entries.mark_present(parameter)
+            return
+        entries.tokens[prefix + found] = None
+        if mark:
+            entries.tokens[f"{prefix}{found}|{version}"] = None
 
     return write
 
@@ -115,5 +133,7 @@ def _resource_writer(parameter: str, targets: tuple[str, ...]) -> Visit:
         type, id = value.get("resourceType"), value.get("id")
         if type in targets and id is not None:
             entries.tokens[f"{parameter}|{type}/{id}"] = None
+        else:
+            entries.mark_present(parameter)
 
     return write

@@ -9,6 +9,7 @@ from fhir_server.core.resource import Resource
 from fhir_server.search.index import index_values
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
+from fhir_server.store.rows import index_fields
 
 BASE = "http://localhost:8080/fhir"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -16,16 +17,15 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def row(resource: Resource, logical_id: str = "r1", updated: datetime = NOON) -> dict[str, Any]:
     """The fields of a current row a filter may ask for."""
-    values = index_values(resource, logical_id, (BASE,), None)
-    return {
-        "_id": logical_id,
-        "updated": updated,
-        "pt": list(values.owned_tokens),
-        "t": list(values.tokens),
-        "s": list(values.strings),
-        "d": [{"p": found.parameter, "lo": found.lo, "hi": found.hi} for found in values.dates],
-        "k": values.sort_keys,
-    }
+    fields: dict[str, Any] = _listed(index_fields(index_values(resource, logical_id, (BASE,), None)))
+    return {"_id": logical_id, "updated": updated, **fields}
+
+
+def _listed(value: Any) -> Any:
+    """As it comes back from the database, which has no tuples."""
+    if isinstance(value, dict):
+        return {name: _listed(member) for name, member in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def finds(type: str, pairs: Sequence[tuple[str, str]], found: dict[str, Any]) -> bool:
@@ -41,6 +41,8 @@ def takes(filter: dict[str, Any], found: Any) -> bool:
             holds = all(takes(each, found) for each in condition)
         elif field == "$or":
             holds = any(takes(each, found) for each in condition)
+        elif field == "$nor":
+            holds = not any(takes(each, found) for each in condition)
         else:
             holds = _holds(_at(found, field.split(".")), condition)
         if not holds:
@@ -55,7 +57,7 @@ def _at(found: Any, path: list[str]) -> Any:
 
 
 def _holds(value: Any, condition: Any) -> bool:
-    if not isinstance(condition, dict):
+    if not isinstance(condition, dict) or not all(name.startswith("$") for name in condition):
         return value == condition or (isinstance(value, list) and condition in value)
     return all(_operator_holds(value, operator, operand) for operator, operand in condition.items())
 
@@ -63,6 +65,12 @@ def _holds(value: Any, condition: Any) -> bool:
 def _operator_holds(value: Any, operator: str, operand: Any) -> bool:
     if operator == "$elemMatch":
         return isinstance(value, list) and any(takes(operand, item) for item in value)
+    if operator == "$not":
+        return not _holds(value, operand)
+    if operator == "$nin":
+        return not _operator_holds(value, "$in", operand)
+    if operator == "$exists":
+        return (value is not None) is operand
     items = value if isinstance(value, list) else [value]
     match operator:
         case "$in":

@@ -1,6 +1,7 @@
 """What one pass over a resource gives for its row."""
 
 import gzip
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,10 +10,12 @@ from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.capability import is_offered
 from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
-from fhir_server.definitions.search_parameters import search_parameters
-from fhir_server.search.index import INDEXED_SORT, index_values
+from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
+from fhir_server.search.index import INDEXED_SORT, index_values, is_sortable
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
+from fhir_server.store.rows import INDEX_VERSION, index_fields, indexed_by
 from tests.require import require_data
 
 BASE = "http://localhost:8080/fhir"
@@ -37,13 +40,12 @@ def test_an_observation_is_found_by_what_it_holds_and_by_its_patient_first() -> 
     assert set(values.tokens) == {
         "status|final|",
         *code,
-        *(f"combo-{token}" for token in code),
         "patient|Patient/p1",
         "subject|Patient/p1",
     }
     assert values.owned_tokens == ("p1|", *(f"p1|{token}" for token in values.tokens))
     assert [(each.parameter, each.lo, each.hi) for each in values.dates] == [("date", 1577836800000, 1577923199999)]
-    assert values.sort_keys["date"] == {"a": 1577836800000, "d": 1577923199999}
+    assert values.sort_keys["date"] == {"a": 1577836800000, "d": 1577836800000}
     assert values.sort_keys["code"] == {"a": "8302-2", "d": "x"}
 
 
@@ -108,10 +110,10 @@ def test_sort_keys_are_the_lowest_and_the_highest_value() -> None:
     names = [{"family": "Müller"}, {"family": "Adams"}]
     period = {"start": "2020-01-01T00:00:00Z"}
     assert indexed({"resourceType": "Patient", "name": names}).sort_keys["family"] == {"a": "adams", "d": "muller"}
-    assert indexed({"resourceType": "Encounter", "period": period}).sort_keys["date"] == {
-        "a": 1577836800000,
-        "d": FAR_FUTURE,
-    }
+    started = indexed({"resourceType": "Encounter", "period": period})
+    assert started.sort_keys["date"] == {"a": 1577836800000, "d": 1577836800000}
+    ended = indexed({"resourceType": "Encounter", "period": {"end": "2020-01-01T00:00:00Z"}})
+    assert ended.sort_keys["date"] == {"a": 1577836800999, "d": 1577836800999}
 
 
 @pytest.mark.parametrize("type", sorted(INDEXED_SORT))
@@ -135,11 +137,69 @@ def test_an_empty_resource_of_every_type_can_be_indexed() -> None:
         assert indexed({"resourceType": type}).owners in ((), ("r1",))
 
 
-def test_contained_resources_are_not_found() -> None:
-    contained = [{"resourceType": "Patient", "id": "c", "name": [{"family": "Hidden"}]}]
+def test_contained_resources_have_fields_of_their_own() -> None:
+    contained = [
+        {"resourceType": "Patient", "id": "c", "name": [{"family": "Hidden"}]},
+        {"resourceType": "Medication", "code": {"coding": [{"code": "x"}]}},
+    ]
     values = indexed({"resourceType": "Observation", "contained": contained, "subject": {"reference": "#c"}})
-    assert values.strings == ()
-    assert values.tokens == ()
+    assert values.strings == values.words == ()
+    assert values.tokens == ("subject!",)
+    patient, medication = values.contained
+    assert (patient["r"], patient["i"]) == ("Patient", "c")
+    assert "family|hidden" in patient["s"]
+    assert patient["w"] == ("c|hidden",)
+    assert medication == {"r": "Medication", "i": None, "t": ("code|x|", "code|x||")}
+
+
+def test_numbers_and_quantities_have_sort_keys() -> None:
+    values = indexed({"resourceType": "Observation", "valueQuantity": {"value": Decimal("6.30"), "unit": "mg"}})
+    assert values.sort_keys["value-quantity"] == {"a": 6.3, "d": 6.3}
+    parameters = search_parameters("Observation")
+    assert is_sortable(parameters["value-quantity"]) and is_sortable(parameters["date"])
+    assert not is_sortable(parameters["subject"]) and not is_sortable(parameters["code-value-quantity"])
+
+
+@pytest.mark.parametrize(
+    ("resource", "marks"),
+    [
+        ({"resourceType": "Observation", "code": {"text": "x"}}, {"code!"}),
+        ({"resourceType": "Observation", "subject": {"display": "x"}}, {"subject!"}),
+        ({"resourceType": "Observation", "code": {"coding": [{"display": "x"}]}}, {"code!"}),
+        ({"resourceType": "Observation", "valueSampledData": {"period": 1}}, {"value-quantity!"}),
+        ({"resourceType": "Observation", "valueQuantity": {"unit": "mg"}}, {"value-quantity!"}),
+        (
+            {
+                "resourceType": "Observation",
+                "component": [{"valueSampledData": {"period": 1}}, {"valueQuantity": {"unit": "mg"}}],
+            },
+            {"component-value-quantity!"},
+        ),
+        ({"resourceType": "Observation", "effectivePeriod": {"id": "x"}}, {"date!"}),
+        ({"resourceType": "Observation", "code": {"coding": [{"code": "x"}]}}, set()),
+        ({"resourceType": "Location", "position": {"latitude": 100, "longitude": 0}}, {"near!"}),
+    ],
+)
+def test_values_that_cannot_be_searched_are_marked_as_present(resource: dict[str, Any], marks: set[str]) -> None:
+    assert {token for token in indexed(resource).tokens if token.endswith("!")} == marks
+
+
+def test_a_row_leaves_out_what_is_empty() -> None:
+    fields = index_fields(indexed({"resourceType": "Organization"}))
+    assert fields.keys() == {"owners", "source", "labels", "px", "pt", "t"}
+    assert fields["px"] == INDEX_VERSION * 1_000_000
+
+
+def test_a_row_says_by_which_parameter_set_it_was_indexed() -> None:
+    values = index_values({"resourceType": "Organization"}, "r1", (), None, ParameterSet(7))
+    assert index_fields(values)["px"] == indexed_by(7) == INDEX_VERSION * 1_000_000 + 7
+
+
+def test_an_added_parameter_is_indexed_where_its_set_is_in_force() -> None:
+    nickname = SearchParameter("nick", "string", "Patient.name.text", "Patient", (), "http://x/nick", ())
+    patient = {"resourceType": "Patient", "name": [{"text": "Bob"}]}
+    assert "nick|bob" in index_values(patient, "r1", (), None, ParameterSet(1, (nickname,))).strings
+    assert "nick|bob" not in indexed(patient).strings
 
 
 def test_real_records_are_found_by_the_values_they_hold() -> None:
@@ -154,6 +214,6 @@ def test_real_records_are_found_by_the_values_they_hold() -> None:
             if "status" in resource and "status" in search_parameters(resource["resourceType"]):
                 assert f"status|{resource['status']}|" in values.tokens
             if resource["resourceType"] == "Patient":
-                assert {f"family|{resource['name'][0]['family'].lower()}"} <= set(values.strings)
+                assert f"family|{resource['name'][0]['family'].lower()}" in values.strings
                 assert ("birthdate" in values.sort_keys) is ("birthDate" in resource)
     assert len(seen) >= 10

@@ -10,12 +10,14 @@ import pytest
 from pymongo import MongoClient
 from pymongo.collection import Collection
 
+from fhir_server.definitions.search_parameters import search_parameters
 from fhir_server.search.page import Position
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
+from fhir_server.search.predicate import all_of, predicate
 from fhir_server.search.query import Query
 from fhir_server.store.indexes import current_indexes
-from tests.unit.search.matching import row
+from tests.unit.search.matching import row, takes
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ROWS = 6000
@@ -51,7 +53,7 @@ def observations(mongodb: MongoClient[dict[str, Any]]) -> Iterator[Collection[di
     name = f"test_{uuid4().hex[:16]}"
     collection = mongodb[name]["Observation"]
     for index in current_indexes("Observation"):
-        collection.create_index(list(index.fields), name=index.name)
+        collection.create_index(list(index.fields), name=index.name, sparse=index.is_sparse)
     choice = Random(5)
     # A load of a thousand resources in one transaction gives all of them one moment.
     collection.insert_many(
@@ -145,3 +147,89 @@ def test_one_day_of_many_years_reads_that_day(observations: Collection[dict[str,
         ran = observations.find(query.filter).explain()["executionStats"]
         assert 0 < ran["nReturned"] <= ROWS / 20
         assert ran["totalKeysExamined"] <= 3 * ran["nReturned"] + 10
+
+
+@pytest.fixture(scope="module")
+def value_sets(mongodb: MongoClient[dict[str, Any]]) -> Iterator[Collection[dict[str, Any]]]:
+    """2,000 rows, of which 20 are what each of ASKED looks for."""
+    name = f"test_{uuid4().hex[:16]}"
+    collection = mongodb[name]["ValueSet"]
+    for index in current_indexes("ValueSet"):
+        collection.create_index(list(index.fields), name=index.name, sparse=index.is_sparse)
+    collection.insert_many(row(_value_set(number), f"v{number}", NOW) for number in range(2000))
+    yield collection
+    mongodb.drop_database(name)
+
+
+def _value_set(number: int) -> dict[str, Any]:
+    is_wanted = number % 100 == 0
+    made: dict[str, Any] = {
+        "resourceType": "ValueSet",
+        "url": f"http://x/{'wanted' if is_wanted else 'wantedly'}/{number}",
+        "title": f"Title {'of interest' if is_wanted else 'else'} {number}",
+        "useContext": [
+            {"code": {"code": "age"}, "valueQuantity": {"value": number}},
+            {"code": {"code": "wanted" if is_wanted else "other"}, "valueQuantity": {"value": 5}},
+        ],
+    }
+    if is_wanted:
+        contained = {"resourceType": "Patient", "id": "p", "name": [{"family": "Inside"}], "active": True}
+        made |= {"version": "1", "description": "Rare wording", "contained": [contained]}
+    return made
+
+
+def _value_filter(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    conditions = parse("ValueSet", pairs, lenient=False).conditions
+    return all_of([predicate(each, NOW, search_parameters("ValueSet")) for each in conditions])
+
+
+ASKED: list[tuple[dict[str, Any], str, int]] = [
+    (_value_filter([("url:below", "http://x/wanted")]), "t", 22),
+    (_value_filter([("url:above", "http://x/wanted/100/a/b")]), "t", 20),
+    (_value_filter([("version:missing", "false")]), "t", 22),
+    (_value_filter([("title:contains", "of interest")]), "s", 2002),
+    (_value_filter([("title:exact", "Title of interest 100")]), "s", 3),
+    (_value_filter([("context-quantity", "lt20")]), "q", 2022),
+    (_value_filter([("context-quantity", "ge1980")]), "q", 23),
+    (_value_filter([("context-type-quantity", "wanted$5")]), "t", 22),
+    (_value_filter([("_text", "rare"), ("_content", "rare")]), "w", 2),
+    (_value_filter([("_content", "rare")]), "w", 22),
+    (_value_filter([("_content", "wordi*")]), "w", 23),
+    ({"h": {"$elemMatch": {"r": "Patient", "t": "active|true|"}}}, "h", 22),
+    ({"h": {"$elemMatch": {"r": "Patient", "s": {"$regex": "^family\\|ins"}}}}, "h", 42),
+]
+
+
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: str(asked[0])[:80])
+def test_each_family_reads_its_index(
+    value_sets: Collection[dict[str, Any]], asked: tuple[dict[str, Any], str, int]
+) -> None:
+    filter, index, keys = asked
+    explained = value_sets.find(filter).explain()
+    assert index in set(_indexes(explained["queryPlanner"]["winningPlan"]))
+    assert explained["executionStats"]["totalKeysExamined"] <= keys
+
+
+def _indexes(stage: dict[str, Any]) -> Iterator[str]:
+    if "indexName" in stage:
+        yield stage["indexName"]
+    for inner in [*stage.get("inputStages", ()), *([stage["inputStage"]] if "inputStage" in stage else ())]:
+        yield from _indexes(inner)
+
+
+def test_filters_mean_to_the_tests_what_they_mean_to_mongodb(mongodb: MongoClient[dict[str, Any]]) -> None:
+    name = f"test_{uuid4().hex[:16]}"
+    collection = mongodb[name]["ValueSet"]
+    rows = [row(_value_set(number), f"v{number}", NOW) for number in (0, 1, 5, 100)]
+    rows.append(row({"resourceType": "ValueSet"}, "empty", NOW))
+    collection.insert_many(rows)
+    filters = [filter for filter, _, _ in ASKED]
+    filters += [{"$nor": [filter]} for filter in filters]
+    for code, parameter in search_parameters("ValueSet").items():
+        if parameter.expression is not None:
+            filters += [_value_filter([(f"{code}:missing", sent)]) for sent in ("true", "false")]
+    filters += [_value_filter(pairs) for pairs in ([("context:not", "x")], [("url:below", "http://x/wanted/")])]
+    for filter in filters:
+        found = {each["_id"] for each in collection.find(filter)}
+        assert found == {each["_id"] for each in rows if takes(filter, each)}, filter
+    mongodb.drop_database(name)

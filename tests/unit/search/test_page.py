@@ -13,8 +13,11 @@ NOW = datetime(2026, 1, 1, 12, 30, 15, 123000, tzinfo=UTC)
 STATE = PageState(
     pairs=(("family", "O'Brien,Ü"), ("_sort", "-birthdate")),
     ceiling=NOW,
-    after=Position((datetime(2025, 5, 5, 5, 5, 5, 5000, tzinfo=UTC), -(2**62), 2**62, "text", None), "p1"),
+    after=Position(
+        (datetime(2025, 5, 5, 5, 5, 5, 5000, tzinfo=UTC), -(2**62), 2**62, "text", None, 0.5), "p1", "Patient"
+    ),
     lenient=True,
+    snapshot=(1_795_328_325, 30),
 )
 DAY = 86_400
 

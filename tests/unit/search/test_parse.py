@@ -3,14 +3,36 @@
 import pytest
 
 from fhir_server.core.outcome import FhirError, Issue
-from fhir_server.search.parse import parse
-from fhir_server.search.request import SearchRequest, SortKey
+from fhir_server.search.parse import of_type, parse
+from fhir_server.search.request import (
+    AnyOf,
+    Clause,
+    Contains,
+    Exactly,
+    Expanded,
+    InList,
+    Missing,
+    SearchRequest,
+    StartsWith,
+    Tokens,
+    Value,
+    Words,
+)
 
-UNKNOWN_PARAMETER, UNKNOWN_MODIFIER, BAD_VALUE, BAD_SORT, NOT_SUPPORTED = 4001, 4002, 4003, 4004, 2014
+UNKNOWN_PARAMETER, UNKNOWN_MODIFIER, BAD_VALUE, BAD_SORT, NOT_SUPPORTED, TOO_COSTLY = 4001, 4002, 4003, 4004, 2014, 4006
 
 
 def read(type: str, *pairs: tuple[str, str], lenient: bool = False) -> SearchRequest:
     return parse(type, pairs, lenient)
+
+
+def values(type: str, name: str, text: str) -> tuple[Value, ...]:
+    (clause,) = clauses(read(type, (name, text)))
+    return clause.values
+
+
+def clauses(request: SearchRequest) -> list[Clause]:
+    return [each for each in request.conditions if isinstance(each, Clause)]
 
 
 def refused(type: str, *pairs: tuple[str, str]) -> tuple[Issue, ...]:
@@ -39,13 +61,88 @@ def test_where_nothing_is_close_all_are_listed() -> None:
         assert code in issue.text
 
 
-@pytest.mark.parametrize("name", ["family:exakt", "family:exact", "family:missing", "birthdate:missing", "family:"])
-def test_a_modifier_that_is_not_taken_is_named(name: str) -> None:
-    (issue,) = refused("Patient", (name, "x"))
+@pytest.mark.parametrize("modifier", ["exakt", "not", "below", "text", "Patient", ""])
+def test_a_modifier_that_is_not_taken_is_named_with_those_that_are(modifier: str) -> None:
+    (issue,) = refused("Patient", (f"family:{modifier}", "x"))
     assert issue.number == UNKNOWN_MODIFIER
-    assert issue.expression == name.partition(":")[0]
-    assert f"':{name.partition(':')[2]}'" in issue.text
-    assert "It takes none." in issue.text
+    assert issue.expression == "family"
+    assert f"':{modifier}'" in issue.text
+    assert "It takes :missing, :exact, :contains." in issue.text
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "taken"),
+    [
+        ("Patient", "gender:text", ":missing, :not, :in, :not-in, :above, :below"),
+        ("Patient", "identifier:in", ":missing, :not, :text, :of-type"),
+        ("Patient", "active:in", ":missing, :not."),
+        ("Patient", "birthdate:not", ":missing."),
+        ("Observation", "value-quantity:exact", ":missing."),
+        ("Observation", "_text:missing", "none"),
+        ("ValueSet", "url:exact", ":missing, :above, :below."),
+        ("Observation", "subject:below", ":missing, :identifier, :Group, :Device, :Patient, :Location."),
+        ("Provenance", "target:Foo", "the name of any resource type"),
+    ],
+)
+def test_each_type_of_parameter_has_its_own_modifiers(type: str, name: str, taken: str) -> None:
+    (issue,) = refused(type, (name, "x"))
+    assert issue.number == UNKNOWN_MODIFIER
+    assert taken in issue.text
+
+
+def test_modifiers_make_values_of_their_own() -> None:
+    assert values("Patient", "family:exact", "Ab") == (Exactly("Ab"),)
+    assert values("Patient", "family:contains", "Ab") == (Contains("ab"),)
+    assert values("Patient", "family:missing", "true") == (Missing(True),)
+    assert values("Observation", "code:text", "Ab") == (StartsWith("ab", ":text"),)
+    assert values("Patient", "identifier:of-type", "s|MR|1") == (Tokens(("identifier:of-type|mr|s|1",)),)
+    assert values("Observation", "subject:identifier", "s|1") == (Tokens(("subject:identifier|1|s",)),)
+    assert values("Observation", "subject:Patient", "p1") == (Tokens(("subject|Patient/p1",)),)
+
+
+def test_not_keeps_its_values_and_turns_the_clause() -> None:
+    (clause,) = read("Patient", ("gender:not", "male,female")).conditions
+    assert clause == Clause("gender", (Tokens(("gender|male|",)), Tokens(("gender|female|",))), negated=True)
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "text"),
+    [
+        ("Patient", "gender:in", "http://example.org/vs"),
+        ("Observation", "code:not-in", "ValueSet/v1"),
+        ("Observation", "code:below", "http://loinc.org|x"),
+        ("Location", "partof:above", "Location/l1"),
+    ],
+)
+def test_what_the_store_expands_is_kept_as_sent(type: str, name: str, text: str) -> None:
+    code, _, modifier = name.partition(":")
+    assert read(type, (name, text)).conditions == (Expanded(name, code, modifier, (text,)),)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("type", "name", "text"),
+    [
+        ("Patient", "gender:in", "male"),
+        ("Location", "partof:below", "Patient/p1"),
+        ("Patient", "family:missing", "yes"),
+        ("Observation", "subject:Patient", "Device/d1"),
+        ("Observation", "value-quantity", "much"),
+        ("Observation", "code-value-quantity", "8480-6"),
+        ("RiskAssessment", "probability", "half"),
+        ("Location", "near", "91|0"),
+        ("Patient", "_list", "a b"),
+    ],
+)
+def test_a_value_its_parameter_cannot_take_is_refused_and_not_repeated(type: str, name: str, text: str) -> None:
+    (issue,) = refused(type, (name, text))
+    assert issue.number == BAD_VALUE
+    assert issue.expression == name
+    assert f"'{text}'" not in issue.text
+
+
+def test_which_of_several_values_is_wrong_is_said_by_its_number() -> None:
+    issues = refused("Observation", ("value-quantity", "1,x,2,y"))
+    assert ["(number 2)" in issues[0].text, "(number 4)" in issues[1].text] == [True, True]
 
 
 def test_a_reference_takes_the_types_it_may_name() -> None:
@@ -53,38 +150,29 @@ def test_a_reference_takes_the_types_it_may_name() -> None:
     assert issue.number == UNKNOWN_MODIFIER
     assert ":Patient" in issue.text
     assert ":Device" in issue.text
-    assert read("Observation", ("subject:Device", "x")).parameters == (
-        read("Observation", ("subject", "Device/x")).parameters
+    assert read("Observation", ("subject:Device", "x")).conditions == (
+        read("Observation", ("subject", "Device/x")).conditions
     )
 
 
-@pytest.mark.parametrize(
-    ("type", "name"),
-    [
-        ("Observation", "value-quantity"),
-        ("Observation", "code-value-quantity"),
-        ("RiskAssessment", "probability"),
-        ("Location", "near"),
-        ("Patient", "_text"),
-        ("Patient", "_content"),
-        ("Patient", "_query"),
-        ("Patient", "_has:Observation:patient:code"),
-        ("Patient", "_include"),
-        ("Patient", "_revinclude:iterate"),
-        ("Patient", "_elements"),
-        ("Patient", "_list"),
-        ("Patient", "_filter"),
-        ("Patient", "_contained"),
-        ("Observation", "patient.name"),
-        ("Observation", "subject:Patient.name"),
-        ("Observation", "subject:Patient.organization.name"),
-    ],
-)
-def test_what_r4_has_and_this_server_has_not_yet_is_said_to_be_so(type: str, name: str) -> None:
-    (issue,) = refused(type, (name, "1"))
+def test_every_parameter_but_named_queries_is_searched_by() -> None:
+    (issue,) = refused("Patient", ("_query", "1"))
     assert issue.number == NOT_SUPPORTED
-    assert issue.expression == name
-    assert "yet" in issue.text
+    assert read("Observation", ("value-quantity", "5")).conditions
+    assert read("Observation", ("code-value-quantity", "8480-6$5")).conditions
+    assert read("RiskAssessment", ("probability", "0.5")).conditions
+    assert read("Location", ("near", "1|2")).conditions
+
+
+def test_words_are_a_condition() -> None:
+    assert read("Patient", ("_content", "fever")).conditions == (Clause("_content", (Words("fever"),)),)
+
+
+def test_a_list_is_named_by_its_id() -> None:
+    assert read("Patient", ("_list", "42")).conditions == (InList("42"),)
+    assert read("Patient", ("_list", "List/42,43")).conditions == (AnyOf((InList("42"), InList("43"))),)
+    (issue,) = refused("Patient", ("_list", "$current-allergies"))
+    assert issue.number == NOT_SUPPORTED
 
 
 def test_all_findings_are_told_at_once() -> None:
@@ -101,8 +189,8 @@ def test_all_findings_are_told_at_once() -> None:
 
 
 def test_the_lenient_are_warned_and_get_the_rest() -> None:
-    request = read("Patient", ("nope", "1"), ("family:exact", "x"), ("_include", "a"), ("family", "x"), lenient=True)
-    assert request.parameters == read("Patient", ("family", "x")).parameters
+    request = read("Patient", ("nope", "1"), ("family:x", "x"), ("_query", "a"), ("family", "x"), lenient=True)
+    assert request.conditions == read("Patient", ("family", "x")).conditions
     assert request.applied == (("family", "x"),)
     assert [(issue.severity, issue.number) for issue in request.warnings] == [
         ("warning", UNKNOWN_PARAMETER),
@@ -127,11 +215,11 @@ def test_an_empty_value_never_means_everything(value: str) -> None:
 
 def test_equal_names_are_anded_and_commas_ored() -> None:
     request = read("Patient", ("given", "a,b"), ("given", "c"))
-    assert [len(clause.values) for clause in request.parameters] == [2, 1]
+    assert [len(clause.values) for clause in clauses(request)] == [2, 1]
 
 
 def test_a_hundred_alternatives_are_taken_and_201_are_not() -> None:
-    (clause,) = read("Patient", ("_id", ",".join(f"p{n}" for n in range(200)))).parameters
+    (clause,) = clauses(read("Patient", ("_id", ",".join(f"p{n}" for n in range(200)))))
     assert len(clause.values) == 200
     (issue,) = refused("Patient", ("_id", ",".join(f"p{n}" for n in range(201))))
     assert issue.number == BAD_VALUE
@@ -140,7 +228,7 @@ def test_a_hundred_alternatives_are_taken_and_201_are_not() -> None:
 
 
 def test_a_hundred_parameters_are_taken_and_101_are_not() -> None:
-    assert len(read("Patient", *[("family", "a")] * 100).parameters) == 100
+    assert len(read("Patient", *[("family", "a")] * 100).conditions) == 100
     (issue,) = refused("Patient", *[("family", "a")] * 101)
     assert issue.number == BAD_VALUE
 
@@ -150,7 +238,7 @@ ODD = ['{"$gt":""}', "$where", "[$ne]", "'; return true; //", "\u2028", "💉", 
 
 @pytest.mark.parametrize("value", ODD)
 def test_odd_values_are_only_ever_text(value: str) -> None:
-    (clause,) = read("Patient", ("gender", value)).parameters
+    (clause,) = clauses(read("Patient", ("gender", value)))
     assert clause.parameter == "gender"
     assert len(clause.values) == 1
 
@@ -178,63 +266,6 @@ def test_an_id_that_is_none_is_refused(value: str) -> None:
     assert issue.number == BAD_VALUE
 
 
-@pytest.mark.parametrize(
-    ("value", "count", "only", "applied"),
-    [("10", 10, False, "10"), ("1000", 1000, False, "1000"), ("5000", 1000, False, "1000"), ("0", 50, True, "0")],
-)
-def test_count_is_bounded_and_nought_asks_for_the_number_alone(
-    value: str, count: int, only: bool, applied: str
-) -> None:
-    request = read("Patient", ("_count", value))
-    assert (request.count, request.count_only, request.applied) == (count, only, (("_count", applied),))
-
-
-@pytest.mark.parametrize("value", ["-1", "ten", "", "1.5", "+1", "٣", "9" * 10])
-def test_other_counts_are_refused(value: str) -> None:
-    assert [issue.number for issue in refused("Patient", ("_count", value))] == [BAD_VALUE]
-
-
-def test_result_parameters_may_come_only_once() -> None:
-    for pair in (("_count", "1"), ("_sort", "_id"), ("_summary", "count"), ("_total", "none")):
-        (issue,) = refused("Patient", pair, pair)
-        assert (issue.number, issue.expression) == (BAD_VALUE, pair[0])
-
-
-def test_summary_count_and_false_are_taken_the_rest_not_yet() -> None:
-    assert read("Patient", ("_summary", "count")).count_only
-    assert not read("Patient", ("_summary", "false")).count_only
-    for value in ("true", "text", "data"):
-        assert [issue.number for issue in refused("Patient", ("_summary", value))] == [NOT_SUPPORTED]
-    assert [issue.number for issue in refused("Patient", ("_summary", "x"))] == [BAD_VALUE]
-
-
-def test_total() -> None:
-    assert read("Patient").total is None
-    assert [read("Patient", ("_total", value)).total for value in ("none", "estimate", "accurate")] == [
-        "none",
-        "estimate",
-        "accurate",
-    ]
-    assert [issue.number for issue in refused("Patient", ("_total", "all"))] == [BAD_VALUE]
-
-
-def test_sort_keys_keep_their_order_and_direction() -> None:
-    request = read("Patient", ("_sort", "family,-birthdate,_id"))
-    assert request.sort == (SortKey("family"), SortKey("birthdate", descending=True), SortKey("_id"))
-
-
-@pytest.mark.parametrize(
-    "value", ["", "nope", "-", "family,", "family,-family", "--family", "patient", "_tag", "$x", "a,b,c,d,e,f"]
-)
-def test_what_cannot_be_sorted_by_is_refused(value: str) -> None:
-    assert {issue.number for issue in refused("Observation", ("_sort", value))} == {BAD_SORT}
-
-
-def test_a_refused_sort_names_what_is_close() -> None:
-    (issue,) = refused("Patient", ("_sort", "birthday"))
-    assert "birthdate" in issue.text
-
-
 def test_format_and_pretty_are_not_of_the_search() -> None:
     assert read("Patient", ("_format", "json"), ("_pretty", "true")) == SearchRequest("Patient")
 
@@ -242,3 +273,44 @@ def test_format_and_pretty_are_not_of_the_search() -> None:
 def test_the_pairs_are_shown_as_they_were_understood() -> None:
     pairs = (("name", "a,b"), ("birthdate", "ge2020"), ("_sort", "-birthdate"))
     assert read("Patient", *pairs).applied == pairs
+
+
+def test_a_search_of_several_types_takes_what_all_of_them_have() -> None:
+    request = read("", ("_type", "Observation,Condition"), ("code", "s|x"), ("_lastUpdated", "ge2020"))
+    assert request.types == ("Condition", "Observation")
+    assert [clause.parameter for clause in clauses(request)] == ["code", "_lastUpdated"]
+    (issue,) = refused("", ("_type", "Observation,Patient"), ("code", "x"))
+    assert issue.number == UNKNOWN_PARAMETER
+    assert "'code' is not a search parameter of Patient" in issue.text
+
+
+def test_a_search_without_type_takes_the_parameters_of_every_resource() -> None:
+    assert len(read("", ("_tag", "x")).types) == 146
+    (issue,) = refused("", ("_text", "x"))
+    assert "Binary, Bundle, Parameters" in issue.text
+
+
+def test_each_type_reads_a_shared_parameter_its_own_way() -> None:
+    request = read("", ("_type", "Observation,Task"), ("status", "http://hl7.org/fhir/observation-status|final"))
+    observation, task = (of_type(request, type) for type in ("Observation", "Task"))
+    assert (observation.type, observation.types) == ("Observation", ())
+    assert observation.conditions == (Clause("status", (Tokens(("status|final|",)),)),)
+    assert task.conditions != observation.conditions
+
+
+@pytest.mark.parametrize("value", ["", "Patien", "Patient,", "patient", "DomainResource"])
+def test_a_type_that_is_none_is_refused(value: str) -> None:
+    (issue, *_) = refused("", ("_type", value))
+    assert (issue.number, issue.expression) == (BAD_VALUE, "_type")
+
+
+def test_type_is_for_searches_of_the_system_alone() -> None:
+    (issue,) = refused("Patient", ("_type", "Patient"))
+    assert issue.number == BAD_VALUE
+
+
+def test_too_many_strings_in_all_are_refused_at_once() -> None:
+    ids = ",".join(f"p{n}" for n in range(200))
+    (issue,) = refused("Provenance", ("target", ids))
+    assert issue.number == TOO_COSTLY
+    assert "Patient/p1" in issue.text

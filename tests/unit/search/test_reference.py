@@ -44,7 +44,7 @@ def test_a_foreign_reference_is_found_by_its_url_in_every_version() -> None:
 
 
 def test_a_reference_into_the_resource_itself_is_not_found() -> None:
-    assert not any("subject" in token for token in about("#p1")["t"])
+    assert about("#p1")["t"] == ["subject!"]
 
 
 def test_a_urn_is_found_as_it_stands() -> None:
@@ -111,3 +111,86 @@ def test_a_profile_is_found_with_its_version_and_without() -> None:
     assert finds("Patient", [("_profile", "http://x/p"), ("_profile", "http://x/p|1.0")], found)
     assert not finds("Patient", [("_profile", "http://x/p|2.0")], found)
     assert finds("Patient", [("_source", "urn:agency#1")], found)
+
+
+IDENTIFIED = row(
+    {
+        "resourceType": "Observation",
+        "subject": {"identifier": {"system": "http://ssn", "value": "a|B"}},
+        "performer": [{"reference": "Practitioner/1", "identifier": {"value": "x"}}],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "asked", "found"),
+    [
+        ("subject:identifier", "http://ssn|a\\|B", True),
+        ("subject:identifier", "a\\|B", True),
+        ("subject:identifier", "http://ssn|", True),
+        ("subject:identifier", "|a\\|B", False),
+        ("subject:identifier", "http://ssn|a\\|b", False),
+        ("subject:identifier", "x", False),
+        ("performer:identifier", "|x", True),
+        ("performer", "Practitioner/1", True),
+        ("performer", "x", False),
+    ],
+)
+def test_a_reference_is_found_by_the_identifier_in_it(parameter: str, asked: str, found: bool) -> None:
+    assert finds("Observation", [(parameter, asked)], IDENTIFIED) is found
+
+
+def valued(url: str) -> dict[str, Any]:
+    return row({"resourceType": "ValueSet", "url": url})
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        ("http://x/fhir", True),
+        ("http://x/fhir/", True),
+        ("http://x/fhir/ValueSet/v", True),
+        ("http://x", True),
+        ("http://x/fh", False),
+        ("http://x/fhir/ValueSet/v/", False),
+        ("http://x/fhir/ValueSet/vv", False),
+        ("http://x/FHIR", False),
+    ],
+)
+def test_below_a_url_lies_what_continues_it_after_a_slash(asked: str, found: bool) -> None:
+    assert finds("ValueSet", [("url:below", asked)], valued("http://x/fhir/ValueSet/v")) is found
+
+
+@pytest.mark.parametrize(
+    ("stored", "found"),
+    [
+        ("http://x/a/b", True),
+        ("http://x/a/b/", True),
+        ("http://x/a", True),
+        ("http://x/a/", True),
+        ("http://x", True),
+        ("http://x/", True),
+        ("http://x/a/b/c", False),
+        ("http://x/b", False),
+        ("http:/", False),
+        ("http://y", False),
+    ],
+)
+def test_above_a_url_lie_its_ancestors(stored: str, found: bool) -> None:
+    assert finds("ValueSet", [("url:above", "http://x/a/b")], valued(stored)) is found
+
+
+@pytest.mark.parametrize(
+    ("modifier", "asked"),
+    [
+        ("below", "urn:oid:1.2.3"),
+        ("above", "urn:oid:1.2.3"),
+        ("below", "x"),
+        ("below", "http://" + "x" * 1000),
+        ("above", "http://x" + "/y" * 60),
+    ],
+)
+def test_a_hierarchy_of_what_is_no_url_or_a_very_long_one_is_refused(modifier: str, asked: str) -> None:
+    with pytest.raises(FhirError) as refused:
+        finds("ValueSet", [(f"url:{modifier}", asked)], {})
+    assert [issue.number for issue in refused.value.issues] == [4003]

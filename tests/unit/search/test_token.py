@@ -136,3 +136,59 @@ def test_malformed_tokens_are_refused(value: str) -> None:
     with pytest.raises(FhirError) as refused:
         finds("Observation", [("code", value)], {})
     assert [issue.number for issue in refused.value.issues] == [4003]
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "found"),
+    [
+        ("code:text", "body h", True),
+        ("code:text", "HEIGHT OF", True),
+        ("code:text", "dy", False),
+        ("code:text", "8302", False),
+        ("category:text", "body", False),
+        ("code:not", "8302-2", False),
+        ("code:not", "x", True),
+        ("code:not", "x,8302-2", False),
+        ("category:not", "x", True),
+        ("code:not", f"{LOINC}|", False),
+    ],
+)
+def test_modifiers_of_codes(parameter: str, value: str, found: bool) -> None:
+    concept = {"coding": [{"system": LOINC, "code": "8302-2", "display": "Body Height"}], "text": "Height of body"}
+    assert finds("Observation", [(parameter, value)], row({"resourceType": "Observation", "code": concept})) is found
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "found"),
+    [
+        ("identifier:of-type", "http://v2|MR|12345", True),
+        ("identifier:of-type", "http://v2|mr|12345", True),
+        ("identifier:of-type", "|MR|12345", False),
+        ("identifier:of-type", "|local|12345", True),
+        ("identifier:of-type", "http://v2|MR|1234", False),
+        ("identifier:of-type", "http://v2|SS|12345", False),
+        ("identifier:of-type", "http://v2|SS|123-45-6789", True),
+        ("identifier:of-type", "http://v2|SS|123456789", True),
+        ("identifier:text", "medical rec", True),
+        ("identifier:text", "record", False),
+        ("identifier:text", "number of", True),
+        ("identifier", "of-type", False),
+    ],
+)
+def test_modifiers_of_identifiers(parameter: str, value: str, found: bool) -> None:
+    type = {
+        "coding": [{"system": "http://v2", "code": "MR", "display": "Medical record"}, {"code": "local"}],
+        "text": "Number of record",
+    }
+    social = {"coding": [{"system": "http://v2", "code": "SS"}]}
+    identifiers = [
+        {"type": type, "system": "http://clinic", "value": "12345"},
+        {"type": social, "system": "http://hl7.org/fhir/sid/us-ssn", "value": "123-45-6789"},
+    ]
+    assert finds("Patient", [(parameter, value)], row({"resourceType": "Patient", "identifier": identifiers})) is found
+
+
+@pytest.mark.parametrize("value", ["http://v2|MR", "MR", "http://v2||1", "http://v2|MR|", "a|b|c|d"])
+def test_a_type_without_all_its_parts_is_refused(value: str) -> None:
+    with pytest.raises(FhirError):
+        finds("Patient", [("identifier:of-type", value)], {})

@@ -1,0 +1,1 @@
+"""Other forms of a resource than the one stored."""

@@ -1,0 +1,75 @@
+"""search over several types: of the whole system, of all that is in a compartment, and of contained resources.
+
+https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#contained
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fhir_server.core import outcome
+from fhir_server.interactions.compartment_search import Compartment, types_in, within
+from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.joins import Resolved
+from fhir_server.interactions.merging import Part
+from fhir_server.interactions.narrow import narrow
+from fhir_server.interactions.reading import Reading
+from fhir_server.interactions.resolution import MAX_NAMED, NEWEST, resolve
+from fhir_server.search.parse import of_type, parse
+from fhir_server.search.request import SearchRequest
+
+MAX_ROWS = 5_000
+"""Rows read for one page: with many types its size is cut, so that each may give all of it."""
+MIN_COUNT = 20
+
+
+def parse_several(
+    context: RequestContext, pairs: Sequence[tuple[str, str]], lenient: bool, compartment: Compartment | None
+) -> SearchRequest:
+    """The request of a search of several types: those of `_type`, or all, or all in the compartment.
+
+    Raises FhirError 400, for a type that is never in the compartment too.
+    """
+    asked = list(pairs)
+    if compartment is not None and not any(name == "_type" for name, _ in pairs):
+        asked.append(("_type", ",".join(sorted(types_in(compartment)))))
+    request = parse("", asked, lenient, context.own_bases, context.parameter_set)
+    if compartment is None:
+        return request
+    outside = [type for type in request.types if type not in types_in(compartment)]
+    if outside:
+        raise outcome.BAD_PARAMETER_VALUE(
+            f"_type names {', '.join(outside[:5])}, never in the compartment of a {compartment.of}. Leave it out.",
+            "_type",
+        )
+    if len(asked) > len(pairs):
+        applied = tuple(pair for pair in request.applied if pair[0] != "_type")
+        return replace(request, applied=applied)
+    return request
+
+
+async def parts_of(reading: Reading, request: SearchRequest, compartment: Compartment | None) -> list[Part]:
+    """The searches of those types of the request of which anything is stored, resolved and narrowed."""
+    types = sorted((await reading.types()).intersection(request.types))
+    request = _sized(request, len(types))
+    parts: list[Part] = []
+    for type in types:
+        of_one = of_type(request, type, reading.context.own_bases)
+        if compartment is not None:
+            of_one = within(compartment, of_one)
+        parts.append(Part(type, await resolve(reading, narrow(reading.context, of_one))))
+    return parts
+
+
+async def containing_parts(reading: Reading, request: SearchRequest) -> list[Part]:
+    """The searches for contained resources of one type, for each type of rows that may hold them."""
+    types = sorted(await reading.types())
+    request = narrow(reading.context, _sized(request, len(types)))
+    # A join reads rows of the searched type alone.
+    resolved = await resolve(reading, request, MAX_NAMED, may_join=False)
+    return [Part(type, Resolved(resolved.request)) for type in types]
+
+
+def _sized(request: SearchRequest, types: int) -> SearchRequest:
+    """The request with an order that holds over types, and a page that so many types can fill."""
+    most = max(MIN_COUNT, MAX_ROWS // max(types, 1))
+    return replace(request, sort=request.sort or NEWEST, count=min(request.count, most))
