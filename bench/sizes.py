@@ -77,17 +77,17 @@ def families(names: Sequence[str] | None = None) -> tuple[Family, ...]:
 
 
 def measure(sizes: Sequence[int], chosen: Sequence[Family], folder: Path, console: Console) -> SizeFigures:
-    """Load and measure one size after the other; what was loaded for one is gone before the next."""
+    """Load and measure one size after the other, the largest first; what was loaded for one is gone before the next."""
     with ExitStack() as stack:
         mongod = stack.enter_context(embedded_mongod(folder / "mongodb", cache_gigabytes=CACHE_GIGABYTES))
         client: MongoClient[dict[str, Any]] = stack.enter_context(MongoClient(mongod.uri))
         measured = []
-        for size in sizes:
+        for size in sorted(sizes, reverse=True):
             name = f"bench_{size}"
             measured.append(_at_size(size, chosen, mongod.uri, name, folder, console))
             client.drop_database(name)
         version = client.server_info()["version"]
-    return SizeFigures(tuple(measured), extraction_microseconds(), version)
+    return SizeFigures(tuple(reversed(measured)), extraction_microseconds(), version)
 
 
 def extraction_microseconds() -> float:

@@ -14,10 +14,16 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 import httpx
+import hypothesis
 import pytest
 from pymongo import MongoClient
 
 from tests.require import ROOT
+
+# The same examples in each run, so that a change is judged by what it changes; FHIR_TEST_EXPLORE=1 looks for new ones.
+hypothesis.settings.register_profile("same", derandomize=True)
+if not os.environ.get("FHIR_TEST_EXPLORE"):
+    hypothesis.settings.load_profile("same")
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0

@@ -22,6 +22,8 @@ async def batch(context: RequestContext, bundle: Resource) -> Answer:
             parts.append(failed_entry(context, away))
             continue
         try:
+            if entry.refusal is not None:
+                raise entry.refusal
             parts.append(response_entry(context, await _answer(context, entry)))
         except FhirError as error:
             away = error if error.status == 503 else None

@@ -14,7 +14,7 @@ from fhir_server.core.instant import format_instant, parse_instant
 from fhir_server.core.outcome import FhirError, Issue, operation_outcome
 from fhir_server.core.resource import Resource
 from fhir_server.definitions.registry import is_resource_type
-from fhir_server.interactions.context import Answer, Conditions, RequestContext
+from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.validation.validate import validate
 
 MAX_ENTRIES = 20_000
@@ -25,7 +25,9 @@ _REASONS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 304: "304 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One request inside a Bundle. `path` is the URL below the base without its query, in segments."""
+    """One request inside a Bundle. `path` is the URL below the base without its query, in segments; a search by POST
+    (`_search`) stands as the GET it is. `refusal` is why an entry of a batch cannot be run.
+    """
 
     position: int
     method: str
@@ -35,6 +37,7 @@ class Entry:
     full_url: str | None
     resource: Any
     conditions: Conditions
+    refusal: FhirError | None = None
 
     @property
     def type(self) -> str:
@@ -50,7 +53,8 @@ class Entry:
 def entries(context: RequestContext, bundle: Resource) -> tuple[Entry, ...]:
     """The entries of a batch or transaction in their order.
 
-    Raises FhirError 400 with everything that keeps the Bundle from being run, each finding naming its entry.
+    Raises FhirError 400 with everything that keeps the Bundle from being run, each finding naming its entry. In a batch
+    an entry whose request cannot be understood has a `refusal` instead.
     """
     shell = {name: value for name, value in bundle.items() if name != "entry"}
     sent = bundle.get("entry", [])
@@ -69,7 +73,10 @@ def entries(context: RequestContext, bundle: Resource) -> tuple[Entry, ...]:
             try:
                 read.append(_entry(context, position, entry))
             except FhirError as error:
-                found += in_entry(error, position).issues
+                if bundle["type"] == "batch":
+                    read.append(Entry(position, "", "", (), "", None, None, NO_CONDITIONS, error))
+                else:
+                    found += in_entry(error, position).issues
     if found:
         raise FhirError(400, found)
     return tuple(read)
@@ -94,7 +101,13 @@ def _entry(context: RequestContext, position: int, entry: Resource) -> Entry:
         raise outcome.BAD_BUNDLE("The entry has no request; say its method and url.")
     url: str = request["url"]
     path, query = _below_base(context, url)
-    of_system = request["method"] in ("GET", "HEAD") and path in (("metadata",), ("_history",), ())
+    method: str = request["method"]
+    if method == "POST" and path[-1:] == ("_search",):
+        if "resource" in entry:
+            raise outcome.BAD_BUNDLE("A search by POST takes its parameters in the url here; send no resource with it.")
+        # `Patient/p1/_search` searches all that is in the compartment; as a GET without the star it would be a read.
+        method, path = "GET", (*path[:-1], "*") if len(path) == 3 else path[:-1]
+    of_system = method in ("GET", "HEAD") and path in (("metadata",), ("_history",), ())
     if not of_system and (not path or not is_resource_type(path[0])):
         name = path[0][:64] if path else ""
         raise outcome.UNKNOWN_TYPE(f"The request URL names '{name}', which is not a resource type of R4.")
@@ -105,12 +118,12 @@ def _entry(context: RequestContext, position: int, entry: Resource) -> Entry:
         if_modified_since=parse_instant(since) if since else None,
         if_none_exist=request.get("ifNoneExist"),
     )
-    return Entry(position, request["method"], url, path, query, entry.get("fullUrl"), entry.get("resource"), conditions)
+    return Entry(position, method, url, path, query, entry.get("fullUrl"), entry.get("resource"), conditions)
 
 
 def _below_base(context: RequestContext, url: str) -> tuple[tuple[str, ...], str]:
     for base in context.own_bases:
-        if url.startswith(f"{base}/"):
+        if url.startswith((f"{base}/", f"{base}?")) or url == base:
             url = url.removeprefix(base)
             break
     path, _, query = url.partition("?")

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/http.html#vsearch, https://hl7.org/fhir/R4/compartmentde
 from dataclasses import dataclass, replace
 
 from fhir_server.core import outcome
+from fhir_server.core.reference import is_id
 from fhir_server.definitions.compartments import COMPARTMENTS, compartment_parameters, compartment_types
 from fhir_server.search.request import AnyOf, Clause, Condition, Ids, SearchRequest, Tokens
 
@@ -29,7 +30,7 @@ class Compartment:
 def checked(of: str, id: str, type: str) -> Compartment:
     """The compartment a path names, `type` being what is searched in it, empty for all types.
 
-    Raises FhirError 404 where R4 has no such compartment or `type` is never in it.
+    Raises FhirError 404 where R4 has no such compartment or `type` is never in it, 400 where `id` cannot be an id.
     """
     if of not in COMPARTMENTS:
         raise outcome.UNKNOWN_ROUTE(
@@ -39,11 +40,21 @@ def checked(of: str, id: str, type: str) -> Compartment:
         raise outcome.UNKNOWN_ROUTE(
             f"{type} is never in the compartment of a {of}. Search {type} by its parameters instead."
         )
+    if not is_id(id):
+        raise outcome.BAD_ID(f"What stands behind {of} cannot be an id: letters, digits, '-' and '.', 64 at most.")
     return Compartment(of, id)
 
 
 def within(compartment: Compartment, request: SearchRequest) -> SearchRequest:
-    """The search of one type, in the compartment alone: what any of R4's parameters for it names."""
+    """The search of one type, in the compartment alone: what any of R4's parameters for it names.
+
+    Raises FhirError 400 for a search of contained resources.
+    """
+    if request.contained != "false":
+        raise outcome.NOT_SUPPORTED(
+            f"_contained is not possible in a compartment. Search {request.type} by itself with it, or leave it out.",
+            "_contained",
+        )
     return replace(request, conditions=(_belonging(compartment, request.type), *request.conditions))
 
 

@@ -17,7 +17,7 @@ from fhir_server.interactions.query import query_pairs
 from fhir_server.search.chains import needs_store
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
-from fhir_server.search.request import SearchRequest
+from fhir_server.search.request import Expanded, SearchRequest
 from fhir_server.store import search
 
 MATCH_ATTEMPTS = 8
@@ -62,15 +62,18 @@ class Condition:
 
 def _refuse_unsuitable(request: SearchRequest, where: str) -> None:
     """A condition is matched again, inside the transaction, by one filter: it cannot ask other resources first."""
+    place = f"the {where[4:]}" if where.startswith("The ") else where
     issues = [
-        outcome.BAD_PARAMETER_VALUE.issue(f"'{name}' shapes a result, and {where} has none. Leave it out.", name)
+        outcome.BAD_PARAMETER_VALUE.issue(f"'{name}' shapes a result, and {place} has none. Leave it out.", name)
         for name, _ in request.applied
         if name.partition(":")[0] in RESULTS
     ]
     criteria = [name for name, _ in request.applied if name.partition(":")[0] not in RESULTS]
     for name, condition in zip(criteria, request.conditions, strict=True):
         if needs_store(condition):
-            text = f"'{name}' asks other resources, which {where} cannot. Search first, and name what is found by _id."
+            finds = "Search first, and name what is found by _id."
+            remedy = "Write out what it stands for." if isinstance(condition, Expanded) else finds
+            text = f"'{name}' asks other resources, which {place} cannot. {remedy}"
             issues.append(outcome.NOT_SUPPORTED.issue(text, name))
     if issues:
         raise outcome.FhirError(400, issues)

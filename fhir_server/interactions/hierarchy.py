@@ -12,15 +12,11 @@ from fhir_server.interactions.narrow import narrow
 from fhir_server.interactions.reading import Reading
 from fhir_server.search.index import parameter_leaves
 from fhir_server.search.parameter_types import reference
-from fhir_server.search.parameter_types.bad_value import BadValue
 from fhir_server.search.request import Clause, Expanded, Ids, SearchRequest, Tokens
 
 MAX_PARTS = 5_000
 """Resources that `:above` or `:below` a reference may lead to."""
 MAX_LEVELS = 100
-
-_PART_OF = {"Location": "partof", "Organization": "partof", "Encounter": "part-of", "Procedure": "part-of"}
-"""The reference that makes a hierarchy of a type, for parameters of other types that name one of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +75,18 @@ def code_tree(code_system: Resource) -> CodeTree | None:
         if code is None:
             continue
         codes[code] = None
-        above = parents.setdefault(code, {})
         if parent is not None:
-            above[parent] = None
+            parents.setdefault(code, {})[parent] = None
         own: dict[str, set[str]] = {}
         for each in concept.get("property", ()):
             name, text = each.get("code", ""), _property_text(each)
             own.setdefault(name, set()).add(text)
             if name in ("parent", "subsumedBy"):
-                above[text] = None
+                parents.setdefault(code, {})[text] = None
             elif name == "child":
                 parents.setdefault(text, {})[code] = None
-        properties[code] = {name: frozenset(texts) for name, texts in own.items()}
+        if own:
+            properties[code] = {name: frozenset(texts) for name, texts in own.items()}
         left += [(code, each) for each in reversed(concept.get("concept", ()))]
     children: dict[str, list[str]] = {}
     for code, above in parents.items():
@@ -129,35 +125,27 @@ async def references_around(
 ) -> tuple[str, ...]:
     """The tokens of the parameter for the resource a value names and for all above or below it, level by level.
 
-    Raises FhirError 400 for a value that is no reference, or for more than MAX_PARTS resources.
+    Raises FhirError 400 for more than MAX_PARTS resources.
     """
-    parameter = request.parameter_set.of(request.type)[condition.parameter]
-    leaves = parameter_leaves(request.type, condition.parameter, request.parameter_set)
-    try:
-        asked = reference.read_value(
-            condition.parameter, leaves, parameter.target, text, reading.context.own_bases
-        ).tokens
-    except BadValue as error:
-        raise outcome.BAD_PARAMETER_VALUE(f"{condition.name} {error}.", condition.name) from None
+    parameter, type = condition.parameter, request.type
+    leaves = parameter_leaves(type, parameter, request.parameter_set)
+    # Only resources of the searched type form a hierarchy: the value was read as one of it before.
+    asked = reference.read_value(parameter, leaves, (type,), text, reading.context.own_bases).tokens
+    start = f"{parameter}|{type}/"
     tokens: dict[str, None] = {}
-    existing = await reading.types()
     for each in asked:
-        tokens[each] = None
-        type, _, id = each.partition("|")[2].partition("/")
-        link = condition.parameter if type == request.type else _PART_OF.get(type)
-        if link is not None and type in existing:
-            found = await _around(reading, condition, type, link, id)
-            tokens |= dict.fromkeys(f"{condition.parameter}|{type}/{part}" for part in found)
+        found = await _around(reading, condition, type, each.removeprefix(start))
+        tokens |= dict.fromkeys(start + part for part in found)
     return tuple(tokens)
 
 
-async def _around(reading: Reading, condition: Expanded, type: str, link: str, id: str) -> tuple[str, ...]:
+async def _around(reading: Reading, condition: Expanded, type: str, id: str) -> tuple[str, ...]:
     found = {id: None}
     level: tuple[str, ...] = (id,)
+    start = f"{condition.parameter}|{type}/"
     for _ in range(MAX_LEVELS):
-        start = f"{link}|{type}/"
         if condition.modifier == "below":
-            naming = Clause(link, (Tokens(tuple(start + each for each in level)),))
+            naming = Clause(condition.parameter, (Tokens(tuple(start + each for each in level)),))
             next_level = await reading.ids(narrow(reading.context, SearchRequest(type, (naming,))), MAX_PARTS)
         else:
             among = narrow(reading.context, SearchRequest(type, (Ids(level),)))

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fhir_server.core import outcome
+from fhir_server.core.reference import is_id
 from fhir_server.definitions.capability import targets_of
 from fhir_server.definitions.search_parameters import SearchParameter
+from fhir_server.interactions.canonicals import is_canonical, named, naming
 from fhir_server.interactions.narrow import narrow
 from fhir_server.interactions.reading import Reading
-from fhir_server.search.index import parameter_leaves
+from fhir_server.search.index import URL_VERSION
 from fhir_server.search.request import Clause, Ids, Include, SearchRequest, SortKey, Tokens
 from fhir_server.store.search import SearchRow
 
@@ -116,13 +118,15 @@ class _Rounds:
 
     def _want(self, ids: Wanted, urls: Wanted, type: str, code: str, value: str, allowed: frozenset[str]) -> None:
         target, slash, id = value.partition("/")
-        if slash and target in allowed and "/" not in id and ":" not in id:
+        if slash and target in allowed and is_id(id):
             if (target, id) not in self.seen:
                 ids.setdefault(target, {})[id] = None
-        elif ":" in value and self._is_canonical(type, code):
-            for each in allowed:
-                if "url" in self.set.of(each):
-                    urls.setdefault(each, {})[f"url|{value}"] = None
+        elif ":" in value and is_canonical(type, code, self.set):
+            token = named(value)
+            if token is not None:
+                for each in allowed:
+                    if "url" in self.set.of(each):
+                        urls.setdefault(each, {})[token] = None
 
     async def _naming(self, rows: Sequence[Typed], includes: Sequence[Include]) -> Wanted:
         """The tokens by which resources refer to the rows, by the type of those resources."""
@@ -140,18 +144,15 @@ class _Rounds:
         self, rows: Sequence[Typed], source: str, parameter: SearchParameter, target: str | None
     ) -> Iterable[str]:
         targets = frozenset(targets_of(parameter)) if target is None else frozenset((target,))
-        code, is_canonical = parameter.code, self._is_canonical(source, parameter.code)
+        code, by_url = parameter.code, is_canonical(source, parameter.code, self.set)
         tokens: list[str] = []
         for type, row in rows:
             if type in targets:
                 tokens.append(f"{code}|{type}/{row.id}")
-                if is_canonical:
-                    tokens += [f"{code}|{token[4:]}" for token in row.stored.get("t", ()) if token.startswith("url|")]
+                if by_url:
+                    own = (each.removeprefix(URL_VERSION) for each in _starting(row, URL_VERSION))
+                    tokens += [f"{code}|{text}" for each in own for text in naming(each)]
         return tokens
-
-    def _is_canonical(self, type: str, code: str) -> bool:
-        leaves = parameter_leaves(type, code, self.set)
-        return any(leaf.type in ("canonical", "uri") for leaf in leaves)
 
 
 def _references(row: SearchRow, codes: Mapping[str, frozenset[str]]) -> Iterator[tuple[str, str]]:
@@ -160,6 +161,10 @@ def _references(row: SearchRow, codes: Mapping[str, frozenset[str]]) -> Iterator
         code, mark, value = token.partition("|")
         if mark and code in codes:
             yield code, value
+
+
+def _starting(row: SearchRow, start: str) -> Iterator[str]:
+    return (token for token in row.stored.get("t", ()) if token.startswith(start))
 
 
 def _parts(wanted: Iterable[str]) -> Iterator[tuple[str, ...]]:

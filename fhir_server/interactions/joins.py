@@ -7,7 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from fhir_server.core import outcome
+from fhir_server.interactions.canonicals import named, naming
 from fhir_server.interactions.reading import Page, Reading, place_of
+from fhir_server.search.index import URL_VERSION
 from fhir_server.search.page import Position
 from fhir_server.search.request import Clause, Ids, SearchRequest, Tokens
 from fhir_server.store.search import SearchRow
@@ -47,10 +49,8 @@ class Resolved:
     joins: tuple[Join, ...] = ()
 
 
-async def joined_page(
-    reading: Reading, resolved: Resolved, after: Position | None, fields: tuple[str, ...] = ()
-) -> Page:
-    """The rows of one page that pass every join.
+async def joined_page(reading: Reading, resolved: Resolved, after: Position | None, hint: str | None = None) -> Page:
+    """The rows of one page that pass every join, without bodies. `hint` is the index to read them by.
 
     Raises FhirError 400 where SCAN_BUDGET rows were read and none passed. Where some did, the page is shorter than
     `count` and another follows.
@@ -60,9 +60,7 @@ async def joined_page(
     most = _BATCH_REVERSE if any(join.reverse for join in joins) else _BATCH
     size, scanned = min(4 * request.count, most), 0
     while True:
-        query = replace(reading.plan(replace(request, count=size), after), fields=tuple({"t", *fields}))
-        found = await reading.find(query)
-        rows, more = found[:size], len(found) > size
+        rows, more = await _batch(reading, request, after, size, hint)
         passed = await passing(reading, request.type, {row.id: row.stored.get("t", ()) for row in rows}, joins)
         kept += [(request.type, row) for row in rows if row.id in passed]
         if len(kept) > request.count:
@@ -80,15 +78,22 @@ async def joined_page(
         size = min(2 * size, most)
 
 
-async def joined_count(reading: Reading, resolved: Resolved) -> int:
+async def _batch(
+    reading: Reading, request: SearchRequest, after: Position | None, size: int, hint: str | None
+) -> tuple[list[SearchRow], bool]:
+    """The next rows to check, and whether there are more."""
+    query = reading.plan(replace(request, count=size), after)
+    found = await reading.find(replace(query, hint=hint or query.hint, fields=("t",), bodies=False))
+    return found[:size], len(found) > size
+
+
+async def joined_count(reading: Reading, resolved: Resolved, hint: str | None = None) -> int:
     """How many rows pass every join. Raises FhirError 400 where more than SCAN_BUDGET rows would have to be read."""
     request, joins = resolved.request, resolved.joins
     after, total, scanned = None, 0, 0
     size = _BATCH_REVERSE if any(join.reverse for join in joins) else _BATCH
     while True:
-        query = replace(reading.plan(replace(request, count=size), after), fields=("t",))
-        found = await reading.find(query)
-        rows, more = found[:size], len(found) > size
+        rows, more = await _batch(reading, request, after, size, hint)
         total += len(await passing(reading, request.type, {row.id: row.stored.get("t", ()) for row in rows}, joins))
         if not more:
             return total
@@ -138,7 +143,7 @@ async def _pointing(reading: Reading, rows: Rows, join: Join) -> set[str]:
             for token in tokens:
                 if token.startswith(start):
                     targets.setdefault(token[len(start) :], []).append(id)
-        found = await (_urls_of if join.by_url else _ids_of)(reading, link, tuple(targets)) if targets else ()
+        found = await (_canonicals_of if join.by_url else _ids_of)(reading, link, tuple(targets)) if targets else ()
         passed.update(id for target in found for id in targets.get(target, ()))
     return passed
 
@@ -147,32 +152,35 @@ async def _ids_of(reading: Reading, link: Resolved, ids: tuple[str, ...]) -> Col
     among = replace(link.request, conditions=(*link.request.conditions, Ids(ids)))
     if not link.joins:
         return await reading.ids(among, len(ids)) or ()
-    rows = await reading.rows(among, len(ids))
+    rows = await reading.rows(among, len(ids), bodies=False)
     return await passing(reading, among.type, {row.id: row.stored.get("t", ()) for row in rows}, link.joins)
 
 
-async def _urls_of(reading: Reading, link: Resolved, urls: tuple[str, ...]) -> Collection[str]:
-    named = Clause("url", (Tokens(tuple(f"url|{url}" for url in urls)),))
-    return await _starting(reading, link, named, "url|")
+async def _canonicals_of(reading: Reading, link: Resolved, canonicals: tuple[str, ...]) -> Collection[str]:
+    """Those of the canonicals (`url|version`) that name a match of the link, and others that do."""
+    tokens = tuple(token for token in map(named, canonicals) if token is not None)
+    found = await _starting(reading, link, Clause("url", (Tokens(tokens),)), URL_VERSION) if tokens else ()
+    return {canonical for each in found for canonical in naming(each)}
 
 
 async def _pointed_at(reading: Reading, type: str, rows: Rows, join: Join) -> set[str]:
     """The rows that a match of the link names in its reference."""
     (link,) = join.links
+    by_canonical: dict[str, list[str]] = {}
     if join.by_url:
-        by_url: dict[str, list[str]] = {}
         for id, tokens in rows.items():
             for token in tokens:
-                if token.startswith("url|"):
-                    by_url.setdefault(token[4:], []).append(id)
-        start, asked = f"{join.parameter}|", tuple(by_url)
+                if token.startswith(URL_VERSION):
+                    for canonical in naming(token.removeprefix(URL_VERSION)):
+                        by_canonical.setdefault(canonical, []).append(id)
+        start, asked = f"{join.parameter}|", tuple(by_canonical)
     else:
         start, asked = f"{join.parameter}|{type}/", tuple(rows)
     if not asked:
         return set()
-    naming = Clause(join.parameter, (Tokens(tuple(start + each for each in asked)),))
-    found = await _starting(reading, link, naming, start)
-    return {id for url in found for id in by_url.get(url, ())} if join.by_url else set(found) & rows.keys()
+    names_them = Clause(join.parameter, (Tokens(tuple(start + each for each in asked)),))
+    found = await _starting(reading, link, names_them, start)
+    return {id for each in found for id in by_canonical.get(each, ())} if join.by_url else set(found) & rows.keys()
 
 
 async def _starting(reading: Reading, link: Resolved, clause: Clause, start: str) -> Collection[str]:
@@ -183,6 +191,6 @@ async def _starting(reading: Reading, link: Resolved, clause: Clause, start: str
         if found is None:
             raise too_costly(link.request.type, (Join(clause.parameter, clause.parameter, (link,)),))
         return found
-    rows = {row.id: row.stored.get("t", ()) for row in await reading.rows(among, SCAN_BUDGET)}
+    rows = {row.id: row.stored.get("t", ()) for row in await reading.rows(among, SCAN_BUDGET, bodies=False)}
     passed = await passing(reading, among.type, rows, link.joins)
     return {token[len(start) :] for id in passed for token in rows[id] if token.startswith(start)}

@@ -13,6 +13,7 @@ from fhir_server.interactions.joins import Resolved, joined_page
 from fhir_server.interactions.reading import Page, Reading, place_of
 from fhir_server.search.page import Key, Position
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
+from fhir_server.search.plan import deciding
 from fhir_server.search.query import Query
 from fhir_server.search.request import SearchRequest
 
@@ -25,10 +26,14 @@ _FIRST, _LAST, _NEXT = "", "\U0010ffff", "\x01"
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """What a search asks of the rows of one type, `rows`: its own type, or one that contains it (`_contained`)."""
+    """What a search asks of the rows of one type, `rows`: its own type, or one that contains it (`_contained`).
+
+    `hint` is the index to read them by, None where that is left to the plan.
+    """
 
     rows: str
     resolved: Resolved
+    hint: str | None = None
 
     @property
     def request(self) -> SearchRequest:
@@ -39,13 +44,13 @@ class Part:
 async def merged_page(
     reading: Reading, parts: Sequence[Part], after: Position | None, fields: tuple[str, ...] = ()
 ) -> Page:
-    """One page of several parts, which all have the same sort and count."""
+    """One page of several parts, which all have the same sort and count. `fields` are read with the bodies."""
     order = Order(parts[0].request)
     # The first to read decides about the moment; the others wait for it.
-    pages = [await _page(reading, parts[0], order, after, fields)]
+    pages = [await _page(reading, parts[0], order, after)]
     for start in range(1, len(parts), _AT_ONCE):
         some = parts[start : start + _AT_ONCE]
-        pages += await asyncio.gather(*(_page(reading, part, order, after, fields) for part in some))
+        pages += await asyncio.gather(*(_page(reading, part, order, after) for part in some))
     count = parts[0].request.count
     placed = [(order.place(type, row.keys, row.id), type, row) for page in pages for type, row in page.rows]
     placed.sort(key=lambda each: order.key(each[0]))
@@ -54,24 +59,25 @@ async def merged_page(
     if len(placed) > count:
         ends.append(placed[count - 1][0])
     if not ends:
-        return Page([(type, row) for _, type, row in placed], None)
+        return await reading.filled(Page([(type, row) for _, type, row in placed], None), fields)
     end = min(ends, key=order.key)
     shown = [each for each in placed[:count] if order.compare(each[0], end) <= 0]
     # A full page ends with its last row; a shorter one where the part stopped that has no say about what follows.
-    return Page([(type, row) for _, type, row in shown], shown[-1][0] if len(shown) == count else end)
+    page = Page([(type, row) for _, type, row in shown], shown[-1][0] if len(shown) == count else end)
+    return await reading.filled(page, fields)
 
 
-async def _page(reading: Reading, part: Part, order: "Order", after: Position | None, fields: tuple[str, ...]) -> Page:
-    """The page of one part after the place of a row of any part."""
+async def _page(reading: Reading, part: Part, order: "Order", after: Position | None) -> Page:
+    """The page of one part after the place of a row of any part, without bodies."""
     query = reading.plan(part.request, container=part.rows)
     start = order.start(part.rows, query, after) if after is not None else None
     if part.resolved.joins:
-        page = await joined_page(reading, part.resolved, start, fields)
+        page = await joined_page(reading, part.resolved, start, part.hint)
         end = page.after
     else:
         if start is not None:
             query = reading.plan(part.request, start, container=part.rows)
-        found = await reading.find(replace(query, fields=fields))
+        found = await reading.find(replace(query, hint=part.hint or query.hint, bodies=False))
         rows = found[: part.request.count]
         page = Page([(part.rows, row) for row in rows], None)
         end = place_of(rows[-1]) if len(found) > len(rows) else None
@@ -82,9 +88,10 @@ class Order:
     """The order of rows of several types. The place of a row has no sentinels: what is missing is None and last."""
 
     def __init__(self, request: SearchRequest) -> None:
-        self.by_id = any(key.parameter == "_id" for key in request.sort)
-        self.signs = tuple(-1 if key.descending else 1 for key in request.sort if key.parameter != "_id")
-        self.id_sign = next((-1 if key.descending else 1 for key in request.sort if key.parameter == "_id"), 1)
+        keys = deciding(request)
+        signs = tuple(-1 if key.descending else 1 for key in keys)
+        self.by_id = bool(keys) and keys[-1].parameter == "_id"
+        self.signs, self.id_sign = (signs[:-1], signs[-1]) if self.by_id else (signs, 1)
         self.key = cmp_to_key(self.compare)
 
     def place(self, type: str, keys: Sequence[Any], id: str) -> Position:
@@ -92,7 +99,7 @@ class Order:
 
     def compare(self, one: Position, other: Position) -> int:
         """Below 0 where `one` comes first; 0 for rows of one type that differ in id alone: they keep their order."""
-        for sign, a, b in zip(self.signs, one.keys, other.keys, strict=False):
+        for sign, a, b in zip(self.signs, one.keys[:-1], other.keys[:-1], strict=True):
             if a != b:
                 if a is None or b is None:
                     return 1 if a is None else -1

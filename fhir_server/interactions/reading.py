@@ -1,12 +1,14 @@
-"""One search while it reads: every query of it sees one moment, whatever is written meanwhile.
+"""One search while it reads: every query of it sees one moment, and all share what one search may spend.
 
 https://hl7.org/fhir/R4/search.html, https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from time import monotonic
+from typing import Any
 
 from fhir_server.core import outcome
 from fhir_server.interactions.context import RequestContext
@@ -14,8 +16,24 @@ from fhir_server.search.page import Position, Snapshot
 from fhir_server.search.plan import plan
 from fhir_server.search.query import Query
 from fhir_server.search.request import SearchRequest
+from fhir_server.store import cost
 from fhir_server.store import search as stored
+from fhir_server.store.mongo import Allowance, Database
 from fhir_server.store.search import At, SearchRow
+
+_AT_ONCE = 8
+"""Queries for the bodies of one page that run at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """A query for what a link leads to, and the command it was run by, None for the query's own. `reads` says what for:
+    `ids`, `tokens` or `rows`.
+    """
+
+    reads: str
+    query: Query
+    command: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -24,6 +42,10 @@ class Reading:
 
     `at` is the snapshot they read at, None until the first has read. Where MongoDB keeps it no longer, or for a page
     link from before there was one, `ceiling` keeps out rows updated since. `now` is what the prefix `ap` measures from.
+    `existing` are the types of which anything is stored, None until somebody asks; the others have no rows, whatever is
+    written meanwhile. `began` (monotonic seconds) starts the time that all queries have together. `is_first` says that
+    no page went before. `memo` keeps what was found out once and is asked for again: what a ValueSet expands to, what
+    a link leads to. `lookups` keeps the queries for links where they are to be told, else it is None.
     """
 
     context: RequestContext
@@ -32,6 +54,18 @@ class Reading:
     ceiling: datetime | None = None
     began: float = field(default_factory=monotonic)
     existing: frozenset[str] | None = None
+    memo: dict[object, object] = field(default_factory=dict)
+    is_first: bool = True
+    lookups: list[Lookup] | None = None
+    allowance: Allowance = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.allowance = Allowance(self.began + self.database.search_milliseconds / 1000)
+
+    @property
+    def database(self) -> Database:
+        """Where all is read."""
+        return self.context.server.database
 
     def plan(self, request: SearchRequest, after: Position | None = None, container: str = "") -> Query:
         """The query for a page of resolved conditions; `container` is the type of the rows of a `_contained` search."""
@@ -41,57 +75,105 @@ class Reading:
         """The query for what is linked to the page: the ceiling is for the page's rows, and these may be newer."""
         return plan(request, None, None, self.now)
 
+    async def advised(self, request: SearchRequest, query: Query) -> Query:
+        """The query as it is best run. Raises FhirError 400 where the first page of it would read too much."""
+        if self.allowance.milliseconds <= 0:
+            raise stored.late(self.database, query.type)
+        if self.is_first:
+            return await cost.affordable(self.database, request, query)
+        return await cost.advised(self.database, query)
+
     async def find(self, query: Query) -> list[SearchRow]:
-        """The rows of a query; the first to run decides about the moment of all. Raises SnapshotGone."""
+        """The rows of a query; the first to run decides about the moment of all. Raises SnapshotGone.
+
+        Raises FhirError 400 where all bodies of the search would be more bytes than a page may have, and 503 where its
+        time is over; so do all that read.
+        """
+        if self._is_empty(query.type):
+            return []
         at: At = "now" if self.at is None and self.ceiling is None else self.at
-        found = await stored.find(self.context.server.database, query, at)
+        found = await stored.find(self.database, query, at, self.allowance)
         if self.ceiling is None:
-            self.at = found.at
+            self.at = found.at or self.at
         return list(found.rows)
 
     async def count(self, query: Query) -> int:
         """How many rows match the query's filter."""
         await self._fix(query.type)
-        return await stored.count(self.context.server.database, query.type, query.filter, self.at)
+        if self._is_empty(query.type):
+            return 0
+        return await stored.count(self.database, query.type, query.filter, self.at, self.allowance)
 
     async def ids(self, request: SearchRequest, limit: int) -> tuple[str, ...] | None:
         """The ids of the rows that match; None where there are more than `limit`."""
+        query = self.plan_now(request)
+        if self.lookups is not None:
+            self.lookups.append(Lookup("ids", query, stored.ids_command(query.type, query.filter, limit + 1)))
         await self._fix(request.type)
-        filter = self.plan_now(request).filter
-        found = await stored.ids(self.context.server.database, request.type, filter, limit + 1, self.at)
+        if self._is_empty(request.type):
+            return ()
+        found = await stored.ids(self.database, query.type, query.filter, limit + 1, self.at, self.allowance)
         return found if len(found) <= limit else None
 
     async def ids_among(self, request: SearchRequest, ids: tuple[str, ...], rows: str) -> tuple[str, ...]:
         """Those of `ids` whose rows, of type `rows`, match."""
         await self._fix(rows)
         filter = {"$and": [{"_id": {"$in": list(ids)}}, self.plan(request, container=rows).filter]}
-        return await stored.ids(self.context.server.database, rows, filter, len(ids), self.at)
+        return await stored.ids(self.database, rows, filter, len(ids), self.at, self.allowance)
 
     async def tokens(self, request: SearchRequest, start: str, limit: int) -> tuple[str, ...] | None:
         """What follows `start` in the tokens of the rows that match, each once; None for more than `limit`."""
+        query, starts = self.plan_now(request), (start,)
+        if self.lookups is not None:
+            command = stored.tokens_command(query.type, query.filter, starts, limit)
+            self.lookups.append(Lookup("tokens", query, command))
         await self._fix(request.type)
-        filter = self.plan_now(request).filter
-        database = self.context.server.database
-        found = await stored.tokens_of(database, request.type, filter, (start,), limit, self.at)
+        if self._is_empty(request.type):
+            return ()
+        found = await stored.tokens_of(self.database, query.type, query.filter, starts, limit, self.at, self.allowance)
         return None if found is None else tuple(token[len(start) :] for token in found)
 
-    async def rows(self, request: SearchRequest, limit: int) -> list[SearchRow]:
+    async def rows(self, request: SearchRequest, limit: int, bodies: bool = True) -> list[SearchRow]:
         """The rows that match, with their tokens, in order. Raises FhirError 400 for more than `limit`."""
-        query = replace(self.plan_now(replace(request, count=limit)), fields=("t",))
+        query = replace(self.plan_now(replace(request, count=limit)), fields=("t",), bodies=bodies)
+        if self.lookups is not None:
+            self.lookups.append(Lookup("rows", query))
         found = await self.find(query)
         if len(found) > limit:
             raise outcome.TOO_COSTLY(f"More than {limit} {request.type} would have to be read. Narrow the search.")
         return found
 
+    async def filled(self, page: "Page", fields: tuple[str, ...]) -> "Page":
+        """The page, read without bodies, with them and these fields: only what is shown is held."""
+        ids: dict[str, list[str]] = {}
+        for type, row in page.rows:
+            ids.setdefault(type, []).append(row.id)
+        bound = {} if self.ceiling is None else {"updated": {"$lte": self.ceiling}}
+        queries = [
+            Query(type, {"_id": {"$in": some}, **bound}, (("_id", 1),), len(some), fields=fields)
+            for type, some in ids.items()
+        ]
+        bodies: dict[tuple[str, str], SearchRow] = {}
+        for start in range(0, len(queries), _AT_ONCE):
+            some = queries[start : start + _AT_ONCE]
+            for query, found in zip(some, await asyncio.gather(*map(self.find, some)), strict=True):
+                bodies |= {(query.type, row.id): row for row in found}
+        # Below a ceiling a row that was changed just now is left out, as on any other page.
+        rows = [(type, bodies[type, row.id]) for type, row in page.rows if (type, row.id) in bodies]
+        return Page(rows, page.after)
+
     async def types(self) -> frozenset[str]:
-        """The resource types of which anything was ever stored."""
+        """The resource types of which anything was stored when the first page was read."""
         if self.existing is None:
-            self.existing = await stored.existing_types(self.context.server.database)
+            self.existing = await stored.existing_types(self.database)
         return self.existing
 
     def is_late(self) -> bool:
-        """Whether the time the database handle allows one query has been spent on all of them."""
-        return (monotonic() - self.began) * 1000 > self.context.server.database.search_milliseconds
+        """Whether half of the time is spent: what checks rows batch by batch ends, and the rest is for the answer."""
+        return self.allowance.milliseconds < self.database.search_milliseconds / 2
+
+    def _is_empty(self, type: str) -> bool:
+        return self.existing is not None and type not in self.existing
 
     async def _fix(self, type: str) -> None:
         if self.at is None and self.ceiling is None:

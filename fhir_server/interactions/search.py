@@ -5,12 +5,13 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Sequence
 from dataclasses import replace
+from time import monotonic
 
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError, Issue
 from fhir_server.interactions.compartment_search import Compartment, checked, within
-from fhir_server.interactions.contained import contained_matches
+from fhir_server.interactions.contained import contained_page
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.explanation import explained
 from fhir_server.interactions.includes import included
@@ -28,8 +29,7 @@ from fhir_server.observability import Phases
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, seal, unseal
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Query
-from fhir_server.search.request import SearchRequest
-from fhir_server.store.cost import affordable
+from fhir_server.search.request import Clause, Composed, Ids, SearchRequest
 from fhir_server.store.sampling import estimate
 from fhir_server.store.search import SnapshotGone
 
@@ -113,11 +113,11 @@ class _Run:
         self.request = request
         self.state = state
         self.phases = phases
+        self.began = monotonic()
 
     async def answer(self) -> Answer:
         state, request = self.state, self.request
-        ceiling = state.ceiling if state.after is not None and state.snapshot is None else None
-        reading = Reading(self.context, state.ceiling, state.snapshot, ceiling)
+        reading = self.reading()
         parts = await self.parts(reading)
         self.phases.done("narrow")
         if parts and parts[0].request.count < request.count:
@@ -125,27 +125,52 @@ class _Run:
         is_one = len(parts) == 1 and _is_plain(request)
         queries = [reading.plan(part.request, state.after if is_one else None, part.rows) for part in parts]
         if request.explain:
-            return await explained(self.context, request, queries)
+            return await explained(reading, request, parts, queries)
         self.phases.done("plan")
-        if state.after is None:
-            for part, query in zip(parts, queries, strict=True):
-                await affordable(self.context.server.database, part.request, query)
         if request.count_only:
-            if not request.container:
-                raise outcome.NOT_SUPPORTED(
-                    "Contained resources are not counted by themselves. Leave out _containedType.", "_containedType"
-                )
-            counted = await _count(reading, parts)
-            self.phases.done("store")
-            return self.drawn((), counted, None)
-        page = await (self.page(reading, parts[0], queries[0]) if is_one else self.merged(reading, parts))
-        matches = await self.matches(reading, parts, page)
+            return await self.counted(reading, parts, queries)
+        parts, queries = await _advised(reading, parts, queries)
+        if request.contained != "false" and not request.container:
+            page, matches = await contained_page(reading, request, parts, state.after)
+        else:
+            page = await (self.page(reading, parts[0], queries[0]) if is_one else self.merged(reading, parts))
+            matches = self.matches(page)
         total, warnings = await self.total(reading, parts, None if page.after is not None else len(matches))
         others = await included(reading, request, page.rows)
         self.phases.done("store")
         matches = await cut(request, matches, request.elements)
         follow = await cut(request, [Shown(f"{type}/{row.id}", row.body) for type, row in others], ())
-        return self.drawn(matches, total, self.cursor(reading, page), follow, warnings)
+        return self.drawn(matches, total, await self.cursor(reading, page), follow, warnings)
+
+    def reading(self) -> Reading:
+        state = self.state
+        return Reading(
+            self.context,
+            state.ceiling,
+            state.snapshot,
+            ceiling=state.ceiling if state.after is not None and state.snapshot is None else None,
+            began=self.began,
+            existing=state.types,
+            is_first=state.after is None,
+            lookups=[] if self.request.explain else None,
+        )
+
+    async def counted(self, reading: Reading, parts: Sequence[Part], queries: Sequence[Query]) -> Answer:
+        """The answer to a search for how many there are."""
+        request = self.request
+        if not request.container:
+            raise outcome.NOT_SUPPORTED(
+                "Contained resources are not counted by themselves. Leave out _containedType.", "_containedType"
+            )
+        total: int | None
+        warnings: tuple[Issue, ...] = ()
+        if request.total == "estimate":
+            total, warnings = await _estimate(reading, parts)
+        else:
+            parts, _ = await _advised(reading, parts, queries)
+            total = await _count(reading, parts)
+        self.phases.done("store")
+        return self.drawn((), total, None, warnings=warnings)
 
     async def parts(self, reading: Reading) -> list[Part]:
         """The searches of each type, narrowed and resolved."""
@@ -162,7 +187,8 @@ class _Run:
         """The page of a search of one type."""
         fields = _fields(self.request)
         if part.resolved.joins:
-            return await joined_page(reading, part.resolved, self.state.after, fields)
+            page = await joined_page(reading, part.resolved, self.state.after, part.hint)
+            return await reading.filled(page, fields)
         found = await reading.find(replace(query, fields=fields) if fields else query)
         rows = found[: part.request.count]
         end = place_of(rows[-1]) if len(found) > len(rows) else None
@@ -193,19 +219,18 @@ class _Run:
             return await _count(reading, parts), ()
         return await _estimate(reading, parts)
 
-    async def matches(self, reading: Reading, parts: Sequence[Part], page: Page) -> list[Shown]:
-        request = self.request
-        if request.contained != "false" and not request.container:
-            return await contained_matches(reading, request, parts, page)
-        words = asked_words(request.conditions)
+    def matches(self, page: Page) -> list[Shown]:
+        words = asked_words(self.request.conditions)
         if words:
             return [Shown(f"{type}/{row.id}", row.body, score(words, row)) for type, row in page.rows]
         return [Shown(f"{type}/{row.id}", row.body) for type, row in page.rows]
 
-    def cursor(self, reading: Reading, page: Page) -> str | None:
+    async def cursor(self, reading: Reading, page: Page) -> str | None:
         if page.after is None:
             return None
-        state = replace(self.state, after=page.after, snapshot=reading.at)
+        if self.state.after is None and _reads_other_types(self.request):
+            await reading.types()
+        state = replace(self.state, after=page.after, snapshot=reading.at, types=reading.existing)
         return seal(self.context.server.cursor_key, state, self.path, CALLER, now())
 
     def drawn(
@@ -222,10 +247,21 @@ class _Run:
         return answer
 
 
+async def _advised(reading: Reading, parts: Sequence[Part], queries: Sequence[Query]) -> tuple[list[Part], list[Query]]:
+    """The parts and their queries as they are best run. Raises FhirError 400 where one would read too much."""
+    advised = [await reading.advised(part.request, query) for part, query in zip(parts, queries, strict=True)]
+    return [replace(part, hint=query.hint) for part, query in zip(parts, advised, strict=True)], advised
+
+
 def _resized(request: SearchRequest, count: int) -> SearchRequest:
     """The request with the page size that it is given, in its self link too."""
     applied = tuple((name, str(count) if name == "_count" else value) for name, value in request.applied)
     return replace(request, count=count, applied=applied)
+
+
+def _reads_other_types(request: SearchRequest) -> bool:
+    """Whether later pages may read types that this one did not."""
+    return bool(request.includes) or any(not isinstance(each, (Clause, Composed, Ids)) for each in request.conditions)
 
 
 def _is_plain(request: SearchRequest) -> bool:
@@ -242,7 +278,7 @@ async def _count(reading: Reading, parts: Sequence[Part]) -> int:
     total = 0
     for part in parts:
         if part.resolved.joins:
-            total += await joined_count(reading, part.resolved)
+            total += await joined_count(reading, part.resolved, part.hint)
         else:
             total += await reading.count(reading.plan(part.request, container=part.rows))
     return total
@@ -253,7 +289,7 @@ async def _estimate(reading: Reading, parts: Sequence[Part]) -> tuple[int | None
     for part in parts:
         if part.resolved.joins:
             try:
-                total += await joined_count(reading, part.resolved)
+                total += await joined_count(reading, part.resolved, part.hint)
             except FhirError as error:
                 return None, tuple(replace(issue, severity="warning") for issue in error.issues)
         else:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from fhir_server.core import outcome
+from fhir_server.definitions.capability import TEXTS
+from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.compartment_search import Compartment, types_in, within
+from fhir_server.interactions.contained import refuse_beside
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.joins import Resolved
 from fhir_server.interactions.merging import Part
@@ -30,13 +33,19 @@ def parse_several(
     Raises FhirError 400, for a type that is never in the compartment too.
     """
     asked = list(pairs)
-    if compartment is not None and not any(name == "_type" for name, _ in pairs):
-        asked.append(("_type", ",".join(sorted(types_in(compartment)))))
+    if not any(name == "_type" for name, _ in pairs):
+        types = _searchable(context, pairs) if compartment is None else sorted(types_in(compartment))
+        asked += [("_type", ",".join(types))] if types else []
     request = parse("", asked, lenient, context.own_bases, context.parameter_set)
-    if compartment is None:
-        return request
-    outside = [type for type in request.types if type not in types_in(compartment)]
+    if request.contained != "false":
+        raise outcome.NOT_SUPPORTED(
+            "_contained is possible in a search of one type alone, as in /Medication?_contained=true. Leave it out, or "
+            "search each type by itself.",
+            "_contained",
+        )
+    outside = [type for type in request.types if compartment is not None and type not in types_in(compartment)]
     if outside:
+        assert compartment is not None
         raise outcome.BAD_PARAMETER_VALUE(
             f"_type names {', '.join(outside[:5])}, never in the compartment of a {compartment.of}. Leave it out.",
             "_type",
@@ -45,6 +54,14 @@ def parse_several(
         applied = tuple(pair for pair in request.applied if pair[0] != "_type")
         return replace(request, applied=applied)
     return request
+
+
+def _searchable(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """The types a search that names none finds, where those without narrative cannot be asked for words; else none."""
+    asked = {name.partition(":")[0] for name, _ in pairs}.intersection(TEXTS)
+    if not asked:
+        return []
+    return [type for type in resource_types() if asked <= context.parameter_set.of(type).keys()]
 
 
 async def parts_of(reading: Reading, request: SearchRequest, compartment: Compartment | None) -> list[Part]:
@@ -61,7 +78,11 @@ async def parts_of(reading: Reading, request: SearchRequest, compartment: Compar
 
 
 async def containing_parts(reading: Reading, request: SearchRequest) -> list[Part]:
-    """The searches for contained resources of one type, for each type of rows that may hold them."""
+    """The searches for contained resources of one type, for each type of rows that may hold them.
+
+    Raises FhirError 400 for parameters that mean nothing for contained resources.
+    """
+    refuse_beside(request)
     types = sorted(await reading.types())
     request = narrow(reading.context, _sized(request, len(types)))
     # A join reads rows of the searched type alone.

@@ -26,10 +26,13 @@ from fhir_server.interactions.batch import attempted, content
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
 from fhir_server.interactions.bundle_references import linked, references
 from fhir_server.interactions.commit import commit
+from fhir_server.interactions.compartment_search import Compartment, checked
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.query import query_pairs
+from fhir_server.interactions.search import cursor_of
+from fhir_server.interactions.system_search import parse_several
 from fhir_server.interactions.transaction_links import links_of
 from fhir_server.interactions.transaction_targets import Target, deleted_by, targets_of
 from fhir_server.interactions.written import answer_existing, answer_written
@@ -88,12 +91,27 @@ def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None
             match entry.path:
                 case ("metadata",) | ("_history",) | (_, _) | (_, _, "_history") | (_, _, "_history", _):
                     pass
+                case ():
+                    _refuse_bad_search(context, "", None, entry)
                 case (type,):
-                    parse(type, query_pairs(entry.query), context.lenient, context.own_bases, context.parameter_set)
+                    _refuse_bad_search(context, type, None, entry)
+                case (of, id, type):
+                    type = "" if type == "*" else type
+                    _refuse_bad_search(context, type, checked(of, id, type), entry)
                 case _:
                     raise outcome.BAD_BUNDLE(f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]}.")
         except FhirError as error:
             raise in_entry(error, entry.position) from None
+
+
+def _refuse_bad_search(context: RequestContext, type: str, compartment: Compartment | None, entry: Entry) -> None:
+    pairs = query_pairs(entry.query)
+    if cursor_of(context, pairs) is not None:
+        return
+    if type:
+        parse(type, pairs, context.lenient, context.own_bases, context.parameter_set)
+    else:
+        parse_several(context, pairs, context.lenient, compartment)
 
 
 def _refuse_unroutable(entry: Entry) -> None:

@@ -30,9 +30,7 @@ def written_type(accept: str | None, format_parameter: str | None) -> str:
         # An unescaped "+" in a query arrives as a space.
         wanted = format_parameter.split(";")[0].strip().lower().replace(" ", "+")
         if wanted not in _FORMATS:
-            raise outcome.NOT_ACCEPTABLE(
-                f"_format={wanted[:64]} cannot be written. Use json or {FHIR_JSON}.", "_format"
-            )
+            raise outcome.NOT_ACCEPTABLE(f"_format names what cannot be written. Use json or {FHIR_JSON}.", "_format")
         return _FORMATS[wanted]
     if not accept or accept == "*/*" or accept == FHIR_JSON:
         return FHIR_JSON

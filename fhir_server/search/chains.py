@@ -25,7 +25,14 @@ from fhir_server.search.request import (
     NotThis,
 )
 from fhir_server.search.scope import Refused, Scope, shown
-from fhir_server.search.suggestions import did_you_mean, listed, unknown_modifier, unknown_parameter, unknown_type
+from fhir_server.search.suggestions import (
+    did_you_mean,
+    listed,
+    no_modifier,
+    unknown_modifier,
+    unknown_parameter,
+    unknown_type,
+)
 from fhir_server.search.values import read_values
 
 _HAS = "_has:"
@@ -58,10 +65,11 @@ def needs_store(condition: Condition) -> bool:
 
 
 def link_types(
-    parameter: SearchParameter, only: str | None, takes: Callable[[str], bool], name: str, next_name: str
+    parameter: SearchParameter, only: str | None, takes: Callable[[str], bool], next_name: str
 ) -> tuple[str, ...]:
     """The types a link over a reference parameter leads to: `only`, or each target for which `takes` holds.
 
+    `next_name` is what the link goes on with, as a message may say it.
     Raises Refused where the parameter is no reference, cannot name `only`, or nothing it names has the next parameter.
     """
     targets = targets_of(parameter)
@@ -75,7 +83,7 @@ def link_types(
     found = tuple(target for target in targets if takes(target))
     if not found:
         named = f"which none of the types has that '{parameter.code}' may name"
-        text = f"asks for '{shown(next_name)}', {named}: {listed(targets)}"
+        text = f"asks for {next_name}, {named}: {listed(targets)}"
         raise Refused((outcome.UNKNOWN_PARAMETER, text))
     return found
 
@@ -98,7 +106,9 @@ class _Chain:
             return self.having(resource_type, name, links)
         head, dot, rest = name.partition(".")
         code, colon, modifier = head.partition(":")
-        if code == "_list" and not dot and not colon:
+        if code in ("_list", "_filter") and colon:
+            raise no_modifier(code, modifier)
+        if code == "_list" and not dot:
             return in_list(self.sent)
         parameter = self.scope.table(resource_type).get(code)
         if parameter is None or not is_offered(parameter):
@@ -115,7 +125,7 @@ class _Chain:
         return links + 1
 
     def chained(self, parameter: SearchParameter, only: str | None, rest: str, links: int) -> Chained:
-        types = link_types(parameter, only, lambda type: self.may_take(type, rest), self.name, rest)
+        types = link_types(parameter, only, lambda type: self.may_take(type, rest), f"'{shown(rest)}'")
         found: list[Linked] = []
         refused: Refused | None = None
         for type in types:
@@ -145,7 +155,7 @@ class _Chain:
             raise Refused((outcome.BAD_PARAMETER_VALUE, _HAS_FORM))
         _, source, code, rest = parts
         if not is_resource_type(source):
-            raise Refused((outcome.BAD_PARAMETER_VALUE, unknown_type(source)))
+            raise Refused((outcome.BAD_PARAMETER_VALUE, f"asks '{shown(source)}', which {unknown_type(source)}"))
         parameter = self.scope.table(source).get(code)
         if parameter is None or parameter.type != "reference":
             raise self.no_reference(resource_type, source, code, parameter)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Literal
 
 from fhir_server.core import outcome
-from fhir_server.definitions.capability import OPERATORS, PREFIXES, TEXTS, is_offered
+from fhir_server.definitions.capability import OPERATORS, PREFIXES, TEXTS, is_offered, modifiers_of
 from fhir_server.definitions.search_parameters import SearchParameter
 from fhir_server.search.chains import link_types
 from fhir_server.search.escaping import split_unescaped
@@ -32,7 +32,7 @@ from fhir_server.search.request import (
     NotThis,
     Whole,
 )
-from fhir_server.search.scope import Refused, Scope, shown
+from fhir_server.search.scope import Refused, Scope
 from fhir_server.search.suggestions import unknown_parameter
 from fhir_server.search.values import read_values
 
@@ -86,7 +86,7 @@ def _test(scope: Scope, type: str, test: Comparison, links: int) -> Condition:
     step, rest = test.path[0], test.path[1:]
     parameter = scope.table(type).get(step.name)
     if parameter is None or not is_offered(parameter):
-        raise unknown_parameter(type, step.name, scope.parameter_set, is_whole=False)
+        raise unknown_parameter(type, step.name, scope.parameter_set, False, f"at character {step.at} ")
     if rest:
         return _chained(scope, parameter, step, replace(test, path=rest), links)
     return _compared(scope, type, parameter, test)
@@ -96,7 +96,8 @@ def _chained(scope: Scope, parameter: SearchParameter, step: Step, rest: Compari
     if links >= MAX_LINKS:
         raise _bad(f"follows more than {MAX_LINKS} references; ask for the nearer resources first")
     following = rest.path[0].name
-    types = link_types(parameter, None, lambda type: following in scope.table(type), _NAME, following)
+    said = f"what stands at character {rest.path[0].at}"
+    types = link_types(parameter, None, lambda type: following in scope.table(type), said)
     found: list[Linked] = []
     refused: Refused | None = None
     for type in types:
@@ -114,16 +115,28 @@ def _chained(scope: Scope, parameter: SearchParameter, step: Step, rest: Compari
 
 def _compared(scope: Scope, type: str, parameter: SearchParameter, test: Comparison) -> Condition:
     operator, code = test.operator, parameter.code
-    offered = () if code in TEXTS else OPERATORS.get(parameter.type, ())
+    offered = _operators(parameter)
     if operator not in offered:
         taken = f"it takes {', '.join(offered)}" if offered else "it takes none; ask for it beside the filter"
-        raise _bad(f"asks '{code}' with '{shown(operator)}', which a {parameter.type} parameter does not take: {taken}")
+        raise _bad(f"asks '{code}' with an operator that it does not take: {taken}")
     if operator == "pr":
         return _present(code, test.value)
     if operator == "ne" and parameter.type not in ("date", "number", "quantity"):
         unequal = NotThis(_equal(scope, type, parameter, test))
         return AllOf((Clause(code, (Missing(False),)), unequal))
     return _equal(scope, type, parameter, test)
+
+
+def _operators(parameter: SearchParameter) -> tuple[str, ...]:
+    """The operators a parameter takes, where some need a modifier that it must have."""
+    if parameter.code in TEXTS:
+        return ()
+    modifiers = modifiers_of(parameter)
+    return tuple(
+        each
+        for each in OPERATORS.get(parameter.type, ())
+        if each not in _EXPANDS or parameter.type != "token" or _EXPANDS[each] in modifiers
+    )
 
 
 def _equal(scope: Scope, type: str, parameter: SearchParameter, test: Comparison) -> Condition:

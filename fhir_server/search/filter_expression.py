@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/search_filter.html
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -30,10 +30,11 @@ class NotAFilter(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A name of a path; `filter` is what stands in brackets behind it."""
+    """A name of a path; `filter` is what stands in brackets behind it. `at` is the number of its first character."""
 
     name: str
     filter: "Expression | None" = None
+    at: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,7 @@ class _Reader:
             if self.takes("["):
                 inner, inner_depth = self.closed("]", outer)
                 depth = max(depth, inner_depth + 1)
-            steps.append(Step(match[0], inner))
+            steps.append(Step(match[0], inner, match.start() + 1))
             if not self.takes("."):
                 if inner is not None:
                     raise self.unexpected("'.' and a search parameter of what the brackets chose")

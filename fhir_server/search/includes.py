@@ -9,8 +9,8 @@ from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.search_parameters import SearchParameter
 from fhir_server.search.request import Include
-from fhir_server.search.scope import Refused, shown
-from fhir_server.search.suggestions import did_you_mean, listed, unknown_type
+from fhir_server.search.scope import Refused
+from fhir_server.search.suggestions import did_you_mean, listed, no_modifier, unknown_type
 
 MAX_INCLUDES = 50
 """Includes one search may name."""
@@ -24,8 +24,7 @@ def read_include(types: tuple[str, ...], parameter_set: ParameterSet, name: str,
     """One `_include` or `_revinclude`, with or without `:iterate`, of a search of `types`. Raises Refused."""
     code, colon, modifier = name.partition(":")
     if colon and modifier not in _ITERATES:
-        text = f"has the modifier ':{shown(modifier)}', which it does not take here. It takes :iterate."
-        raise Refused((outcome.UNKNOWN_MODIFIER, text), place=code)
+        raise no_modifier(code, modifier, ":iterate")
     parts = sent.split(":")
     if parts == ["*"]:
         parts = ["*", "*"]
@@ -38,7 +37,7 @@ def read_include(types: tuple[str, ...], parameter_set: ParameterSet, name: str,
         _check_source(include, types)
         return include
     if source == "*":
-        raise _bad(f"names no type of the parameter '{shown(parameter)}'; write Type:{shown(parameter)}")
+        raise _bad("names a parameter without its type; write Type:parameter, or '*' for all of them")
     _check_parameter(include, types, parameter_set)
     return include
 
@@ -49,9 +48,9 @@ def _bad(text: str) -> Refused:
 
 def _check_types(include: Include) -> None:
     if include.source != "*" and not is_resource_type(include.source):
-        raise _bad(unknown_type(include.source))
+        raise _bad(f"begins with what {unknown_type(include.source)}")
     if include.target is not None and not is_resource_type(include.target):
-        raise _bad(unknown_type(include.target))
+        raise _bad(f"ends with what {unknown_type(include.target)}")
 
 
 def _check_source(include: Include, types: tuple[str, ...]) -> None:
@@ -85,4 +84,4 @@ def _no_reference(include: Include, found: SearchParameter | None, parameter_set
     codes = [each.partition(":")[2] for each in includes(include.source, parameter_set)]
     close = did_you_mean(include.parameter, codes)
     hint = close or (f". It has {', '.join(codes)}" if codes else ". It has no references to follow")
-    return _bad(f"names '{shown(include.parameter)}', which is not a search parameter of {include.source}{hint}")
+    return _bad(f"names what is not a search parameter of {include.source}{hint}")

@@ -9,12 +9,13 @@ from typing import Any
 
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import IndexValues, Measure, Range
+from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
 from fhir_server.definitions.search_parameters import SearchParameter
+from fhir_server.search import instances
 from fhir_server.search.entries import Entries, bounded, bounded_tokens
-from fhir_server.search.parameter_types import composite, date, reference, text, token
+from fhir_server.search.parameter_types import date, reference, text, token
 from fhir_server.search.paths import Branch, Leaf, Visit, branches, leaves
 from fhir_server.search.unions import unions
 from fhir_server.search.writers import presence_writer, writer
@@ -84,6 +85,9 @@ TEXT_SEARCHED: frozenset[str] | None = None
 MISSING = {"a": date.FAR_FUTURE, "d": date.FAR_PAST}
 """The sort keys of a resource without a value for its type's INDEXED_SORT: last in either direction."""
 
+URL_VERSION = "url:version|"
+"""Begins the token `url:version|url|version` of a resource that canonicals name; the version is empty if it has none."""
+
 MAX_OWNED_TOKENS = 20_000
 """Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
 
@@ -125,8 +129,8 @@ def index_values(
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
         strings=tuple(entries.strings),
-        dates=tuple([Range(*found) for found in entries.dates]),
-        measures=tuple([Measure(*found) for found in entries.measures]) if entries.measures else (),
+        dates=tuple(entries.dates),
+        measures=tuple(entries.measures),
         composites=tuple(entries.composites),
         words=text.words(resource) if is_text_searched(type) else (),
         positions=tuple(entries.positions),
@@ -217,8 +221,13 @@ def _owned(owners: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[str, ...]:
 def _labels(meta: dict[str, Any]) -> tuple[str, ...]:
     if "security" not in meta and "tag" not in meta:
         return ()
-    found = [token.label(coding) for name in ("security", "tag") for coding in meta.get(name, ())]
-    return tuple(dict.fromkeys(bounded(each) for each in found if each is not None))
+    found: dict[str, None] = {}
+    for name in ("security", "tag"):
+        for coding in meta.get(name, ()):
+            label = token.label(coding)
+            if label is not None:
+                found[bounded(label)] = None
+    return tuple(found)
 
 
 def _owners(resource: Resource, reading: _Reading, entries: Entries) -> tuple[str, ...]:
@@ -248,7 +257,7 @@ def _reading(resource_type: str, parameter_set: ParameterSet) -> _Reading:
     whole: list[Visit] = []
     table = parameter_set.of(resource_type)
     skipped = NOT_IN_ROWS | unions(resource_type).keys()
-    elements = composite.elements(resource_type, table)
+    elements = instances.elements(resource_type, table)
     found = [*elements.branches]
     for parameter in table.values():
         if parameter.expression is not None and parameter.type != "composite" and parameter.code not in skipped:
@@ -259,9 +268,15 @@ def _reading(resource_type: str, parameter_set: ParameterSet) -> _Reading:
             whole.append(branch.visit)
         else:
             by_property.setdefault(branch.property, []).append(branch.visit)
+    if "url" in table:
+        by_property.setdefault("url", []).append(_write_url_version)
     return _Reading(
         {name: tuple(visits) for name, visits in by_property.items()}, tuple(whole), _owner_paths(resource_type)
     )
+
+
+def _write_url_version(url: Any, entries: Entries) -> None:
+    entries.tokens[f"{URL_VERSION}{url}|{entries.resource.get('version') or ''}"] = None
 
 
 @cache
@@ -272,9 +287,7 @@ def _owner_paths(resource_type: str) -> tuple[tuple[Branch, ...], ...]:
     )
 
 
-def _branches(
-    resource_type: str, parameter: SearchParameter, expression: str, is_written: bool
-) -> tuple[Branch, ...]:
+def _branches(resource_type: str, parameter: SearchParameter, expression: str, is_written: bool) -> tuple[Branch, ...]:
     """The ways to what a parameter reads; where it `is_written` by others, to what it cannot be searched by alone."""
     all_leaves = leaves(resource_type, expression)
 

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from fhir_server.core import outcome
+from fhir_server.definitions.registry import resource_types
 
 CURSOR_PARAMETER = "_cursor"
 
@@ -42,8 +43,9 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """What the next page needs: the pairs of the first request, its read ceiling, the last row, its leniency, and the
-    snapshot the first page was read at (None where there was none).
+    """What the next page needs: the pairs of the first request, its read ceiling, the last row, its leniency, the
+    snapshot the first page was read at (None where there was none), and the types that had rows then (None where nobody
+    asked): a collection that was made later cannot be read at that snapshot.
     """
 
     pairs: tuple[tuple[str, str], ...]
@@ -51,6 +53,7 @@ class PageState:
     after: Position | None
     lenient: bool = False
     snapshot: Snapshot | None = None
+    types: frozenset[str] | None = None
 
 
 class _Sealed(msgspec.Struct, array_like=True, frozen=True):
@@ -62,6 +65,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     id: str | None
     type: str
     snapshot: Snapshot | None
+    types: bytes | None  # One bit for each of R4's types: their names would make a link of kilobytes
 
 
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
@@ -83,6 +87,7 @@ def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) ->
             after.id if after else None,
             after.type if after else "",
             state.snapshot,
+            None if state.types is None else _bits(state.types),
         )
     )
     nonce = os.urandom(_NONCE_BYTES)
@@ -105,7 +110,19 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
     if int(now.timestamp()) - found.issued > max_age:
         raise _refusal()
     after = None if found.keys is None or found.id is None else Position(found.keys, found.id, found.type)
-    return PageState(found.pairs, found.ceiling, after, found.lenient, found.snapshot)
+    types = None if found.types is None else _types(found.types)
+    return PageState(found.pairs, found.ceiling, after, found.lenient, found.snapshot, types)
+
+
+def _bits(types: frozenset[str]) -> bytes:
+    known = resource_types()
+    number = sum(1 << position for position, type in enumerate(known) if type in types)
+    return number.to_bytes(len(known) // 8 + 1)
+
+
+def _types(bits: bytes) -> frozenset[str]:
+    number = int.from_bytes(bits)
+    return frozenset(type for position, type in enumerate(resource_types()) if number >> position & 1)
 
 
 def _bound_to(type: str, caller: str) -> bytes:

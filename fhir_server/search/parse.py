@@ -15,16 +15,11 @@ from fhir_server.search.chains import read_criterion
 from fhir_server.search.filter_conditions import read_filter
 from fhir_server.search.request import MAX_PARAMETERS, Condition, SearchRequest
 from fhir_server.search.result_parameters import ResultParameters
-from fhir_server.search.scope import Refused, Scope, is_text, shown
-from fhir_server.search.suggestions import listed, unknown_type
+from fhir_server.search.scope import Refused, Scope, is_text, numbered, shown
+from fhir_server.search.suggestions import listed, no_modifier, unknown_type
 
 EDGE_PARAMETERS = frozenset({"_format", "_pretty"})
 """Read before the search begins; they change how the answer is written, not what it holds."""
-
-_LEAVES_OUT = frozenset(
-    failure.number for failure in (outcome.UNKNOWN_PARAMETER, outcome.UNKNOWN_MODIFIER, outcome.NOT_SUPPORTED)
-)
-"""What the lenient are warned of: the rest of the search still means what it says."""
 
 
 def parse(
@@ -39,8 +34,9 @@ def parse(
     An empty `resource_type` is a search of several types: those of `_type`, or all. Its conditions are read for the
     first of them; `of_type` gives those of another.
     `own_bases` are the URLs of this server, without a slash at their ends: references that begin with one are local.
-    With `lenient` (Prefer: handling=lenient) unknown and unsupported parameters and modifiers become warnings and are
-    left out. Raises FhirError 400 with all findings.
+    With `lenient` (Prefer: handling=lenient) parameters with names that mean nothing become warnings and are left out.
+    Of a known one nothing is left out: R4 has unsupported modifiers refused, and half a filter finds too much. Raises
+    FhirError 400 with all findings.
     """
     if len(pairs) > MAX_PARAMETERS:
         raise outcome.BAD_PARAMETER_VALUE(
@@ -73,7 +69,11 @@ def _types(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     if len(sent) > 1:
         raise outcome.BAD_PARAMETER_VALUE("'_type' is given more than once; write the types with commas.", "_type")
     names = sent[0].split(",")
-    unknown = [unknown_type(name) for name in names if not is_resource_type(name)]
+    unknown = [
+        f"has {numbered('value', position, len(names))} that {unknown_type(name)}"
+        for position, name in enumerate(names, 1)
+        if not is_resource_type(name)
+    ]
     if unknown:
         raise FhirError(400, [outcome.BAD_PARAMETER_VALUE.issue(_sentence("_type", each), "_type") for each in unknown])
     return tuple(sorted(set(names)))
@@ -126,6 +126,8 @@ class _Reading:
         if name[:1] == "_" and _shapes(name):
             self.results.read(name, sent)
             self.applied.append((name, self.results.applied(name, sent)))
+        elif name.startswith("_type:"):
+            raise no_modifier("_type", name.partition(":")[2])
         elif name == "_type":
             text = f"belongs to a search of the whole system; this one finds {self.type} alone. Leave it out"
             raise Refused((outcome.BAD_PARAMETER_VALUE, text))
@@ -153,11 +155,19 @@ class _Reading:
             )
             raise Refused((outcome.UNKNOWN_PARAMETER, text))
 
+    def is_known(self, name: str) -> bool:
+        """Whether a name is a chain, or the part before its modifier means something for a type searched."""
+        code = name.partition(":")[0]
+        if "." in name or code in CRITERIA or _shapes(code) or code == "_type":
+            return True
+        pending = self.scope.parameter_set.pending
+        return any(code in self.scope.table(type) or (type, code) in pending for type in self.types)
+
     def note(self, name: str, refusal: Refused) -> None:
-        """Warnings for the lenient where the rest can stand alone, problems otherwise."""
+        """Warnings for the lenient where the name means nothing, problems otherwise."""
         place = shown(refusal.place or name)
         for failure, text in refusal.findings:
-            if self.lenient and failure.number in _LEAVES_OUT:
+            if self.lenient and failure is outcome.UNKNOWN_PARAMETER and not self.is_known(name):
                 said = _sentence(refusal.place or name, f"was ignored: it {text}")
                 self.warnings.append(failure.issue(said, place, "warning"))
             else:
@@ -169,7 +179,8 @@ class _Reading:
         for name, text in results.check([name for name, _ in self.applied]) if results.is_asked else ():
             self.note(name, Refused((outcome.BAD_PARAMETER_VALUE, text)))
         if self.problems:
-            raise FhirError(400, self.problems)
+            # A parameter that is sent 99 times is wrong once.
+            raise FhirError(400, tuple(dict.fromkeys(self.problems)))
         return SearchRequest(
             type=self.type,
             conditions=tuple(self.conditions),
@@ -185,7 +196,7 @@ class _Reading:
             explain=results.explain,
             types=() if self.type else self.types,
             applied=tuple(self.applied),
-            warnings=tuple(self.warnings),
+            warnings=tuple(dict.fromkeys(self.warnings)),
             parameter_set=self.scope.parameter_set,
         )
 

@@ -14,7 +14,7 @@ from fhir_server.search.page import BAD_CURSOR_TEXT, Position
 from fhir_server.search.parameter_types.date import FAR_PAST
 from fhir_server.search.predicate import Filter, all_of, one_of, predicate
 from fhir_server.search.query import Part, Query, live
-from fhir_server.search.request import Condition, SearchRequest
+from fhir_server.search.request import Condition, SearchRequest, SortKey
 from fhir_server.search.unions import in_parts
 
 Sort = tuple[tuple[str, int], ...]
@@ -168,13 +168,19 @@ def _place(request: SearchRequest, is_by_patient: bool, after: Position | None) 
     return _Place(sort, absent, after)
 
 
+def deciding(request: SearchRequest) -> tuple[SortKey, ...]:
+    """The sort keys up to the first `_id`: no two rows of a type are equal in it, so that no later one orders any."""
+    ends = (position for position, key in enumerate(request.sort, 1) if key.parameter == "_id")
+    return request.sort[: next(ends, len(request.sort))]
+
+
 def _sort(request: SearchRequest, is_by_patient: bool) -> Sort:
     newest = INDEXED_SORT.get(request.type)
     if not request.sort:
         lead = f"k.{newest}.d" if is_by_patient and newest else "updated"
         return ((lead, -1), ("_id", 1))
     sort: list[tuple[str, int]] = []
-    for key in request.sort:
+    for key in deciding(request):
         direction = -1 if key.descending else 1
         if key.parameter == "_id":
             return (*sort, ("_id", direction))

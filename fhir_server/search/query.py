@@ -25,7 +25,8 @@ class Query:
 
     `filter` is a MongoDB filter; `sort` pairs fields with 1 or -1 and ends in `_id`; `limit` counts rows.
     Fields in `missing_last` may be absent and have no sentinel: rows without them come last in either direction.
-    `hint` names the index to use. `fields` are row fields to read besides the body and those of `sort`.
+    `hint` names the index to use. `fields` are row fields to read besides the body and those of `sort`; without
+    `bodies` the body is left out.
 
     Where no single index scan gives the order, `rounds` say how to read instead of `filter`, which then says only what
     matches and leaves out where the page begins. The parts of one round are read each in order and merged, and all
@@ -43,6 +44,7 @@ class Query:
     fields: tuple[str, ...] = ()
     rounds: tuple[tuple[Part, ...], ...] = ()
     asked: dict[str, Any] = field(default_factory=dict)
+    bodies: bool = True
 
     @property
     def matching(self) -> dict[str, Any]:

@@ -22,8 +22,8 @@ from fhir_server.search.request import (
     Summary,
     Total,
 )
-from fhir_server.search.scope import Refused, shown
-from fhir_server.search.suggestions import did_you_mean
+from fhir_server.search.scope import Refused, numbered
+from fhir_server.search.suggestions import did_you_mean, no_modifier
 
 RESULT_PARAMETERS = tuple(RESULTS)
 
@@ -63,8 +63,7 @@ class ResultParameters:
             self._read_include(name, sent)
             return
         if colon:
-            text = f"has the modifier ':{shown(modifier)}', which it does not take here. It takes none."
-            raise Refused((outcome.UNKNOWN_MODIFIER, text), place=code)
+            raise no_modifier(code, modifier)
         if code in self._seen:
             raise _bad("is given more than once; only one value can be meant")
         self._seen.add(code)
@@ -77,6 +76,12 @@ class ResultParameters:
             found.append(("_elements", "chooses elements, and so does _summary; leave one of them out"))
         if self.summary == "text" and self.includes:
             found.append(("_summary", "is text, which R4 does not combine with _include and _revinclude"))
+        if self.total == "none" and self.count_only:
+            found.append(("_total", "is none, and the search asks for nothing but the total; leave one of them out"))
+        if "_containedType" in self._seen and self.contained == "false":
+            found.append(
+                ("_containedType", "is about contained resources; send _contained=true or both too, or leave it out")
+            )
         if self.score and "_text" not in names and "_content" not in names:
             found.append(
                 (
@@ -128,14 +133,14 @@ class ResultParameters:
 
     def _read_elements(self, sent: str) -> None:
         found: dict[str, None] = {}
-        for name in sent.split(","):
+        names = sent.split(",")
+        for position, name in enumerate(names, 1):
             forms = {form for type in self.types for form in _json_names(type, name)}
             if not forms:
                 known = {each for type in self.types for each in structure(type).elements}
                 which = self.types[0] if len(self.types) == 1 else "any type searched"
-                raise _bad(
-                    f"names '{shown(name)}', which is no top-level element of {which}{did_you_mean(name, known)}"
-                )
+                said = numbered("element", position, len(names))
+                raise _bad(f"has {said} that is no top-level element of {which}{did_you_mean(name, known)}")
             found |= dict.fromkeys(sorted(forms))
         self.elements = tuple(found)
 
@@ -146,20 +151,25 @@ class ResultParameters:
             raise _bad(f"takes at most {MAX_SORT_KEYS} keys", outcome.BAD_SORT)
         if len(set(codes)) != len(codes):
             raise _bad("names a parameter twice", outcome.BAD_SORT)
-        bad = [text for code in codes for text in self._sort_problem(code)]
+        bad = [
+            f"has {numbered('key', position, len(codes))} {problem}"
+            for position, code in enumerate(codes, 1)
+            if (problem := self._sort_problem(code))
+        ]
         if bad:
             raise Refused(*((outcome.BAD_SORT, text) for text in bad))
         self.sort = tuple(keys)
 
-    def _sort_problem(self, code: str) -> tuple[str, ...]:
+    def _sort_problem(self, code: str) -> str:
+        """Why a code is no key, as a relative clause; empty where it is one."""
         if code in _ALWAYS_SORTABLE or all(self._is_sortable(type, code) for type in self.types):
-            return ()
+            return ""
         tables = [self.parameter_set.of(type) for type in self.types]
         known = [code for code in tables[0] if all(self._is_sortable(type, code) for type in self.types)]
         sortable = [*_ALWAYS_SORTABLE, *sorted(known)]
         which = self.types[0] if len(self.types) == 1 else "several types"
         hint = did_you_mean(code, sortable).lstrip(". ") or f"It can be sorted by {', '.join(sortable)}."
-        return (f"names '{shown(code)}', which {which} cannot be sorted by. {hint}",)
+        return f"that {which} cannot be sorted by. {hint}"
 
     def _is_sortable(self, type: str, code: str) -> bool:
         parameter = self.parameter_set.of(type).get(code)

@@ -70,6 +70,14 @@ def shown(text: str) -> str:
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text[:_SHOWN])
 
 
+def numbered(noun: str, position: int, of: int) -> str:
+    """`a value`, or `a value (number 2)` where there are several: what was sent is not repeated, as it is often health
+    data.
+    """
+    article = "an" if noun[0] in "aeiou" else "a"
+    return f"{article} {noun}" if of == 1 else f"{article} {noun} (number {position})"
+
+
 def is_text(text: str) -> bool:
     """Whether BSON can hold it, in a pattern too: not half a surrogate pair, not NUL; other controls mean nothing."""
     if text.isascii() and text.isprintable():

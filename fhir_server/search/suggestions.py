@@ -14,10 +14,17 @@ from fhir_server.definitions.search_parameters import SearchParameter
 from fhir_server.search.scope import Refused, shown
 
 _LISTED = 20
+_NEAR, _NEARER = 0.6, 0.75
+"""How alike a name and a guess must be; nearer where another kind of parameter is guessed (`count`, `_count`)."""
 
 
-def unknown_parameter(resource_type: str, code: str, parameter_set: ParameterSet, is_whole: bool = True) -> Refused:
-    """The refusal of a code the type has no parameter for; not `is_whole` where it is a part of what was sent."""
+def unknown_parameter(
+    resource_type: str, code: str, parameter_set: ParameterSet, is_whole: bool = True, where: str = ""
+) -> Refused:
+    """The refusal of a code the type has no parameter for; not `is_whole` where it is a part of what was sent.
+
+    `where` says, with a space at its end, where it stands in a value, which is not repeated.
+    """
     if code == "_query":
         return Refused((outcome.NOT_SUPPORTED, "names a query, and this server defines none; leave it out"))
     pending = parameter_set.pending.get((resource_type, code))
@@ -27,10 +34,21 @@ def unknown_parameter(resource_type: str, code: str, parameter_set: ParameterSet
     table = parameter_set.of(resource_type)
     offered = sorted(each for each, found in table.items() if is_offered(found))
     others = (*CRITERIA, *RESULTS) if is_whole else ()
-    close = get_close_matches(code[:200], [*offered, *others], n=3, cutoff=0.6)
+    asked = code.partition(":")[0][:200]
+    close = get_close_matches(asked, offered, n=3, cutoff=_NEAR)
+    close += [each for each in get_close_matches(asked, others, n=3, cutoff=_NEARER) if each not in close]
     hint = f"Did you mean {' or '.join(close)}?" if close else f"It has {', '.join(offered)}."
-    which = "is not a search parameter" if is_whole else f"names '{shown(code)}', which is not a search parameter"
+    if where:
+        which = f"names {where}what is not a search parameter"
+    else:
+        which = "is not a search parameter" if is_whole else f"names '{shown(code)}', which is not a search parameter"
     return Refused((outcome.UNKNOWN_PARAMETER, f"{which} of {resource_type}. {hint}"))
+
+
+def no_modifier(code: str, modifier: str, taken: str = "none") -> Refused:
+    """The refusal of a modifier of what is no search parameter of a type, as `_list` and `_sort`."""
+    text = f"has the modifier ':{shown(modifier)}', which it does not take here. It takes {taken}."
+    return Refused((outcome.UNKNOWN_MODIFIER, text), place=code)
 
 
 def unknown_modifier(parameter: SearchParameter, modifier: str) -> Refused:
@@ -49,8 +67,8 @@ def unknown_modifier(parameter: SearchParameter, modifier: str) -> Refused:
 
 
 def unknown_type(name: str) -> str:
-    """A text that says a name is no resource type."""
-    return f"names '{shown(name)}', which is not a resource type of R4{did_you_mean(name, resource_types())}"
+    """A text that says a name is no resource type, without the name: it may be a value."""
+    return f"is not a resource type of R4{did_you_mean(name, resource_types())}"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

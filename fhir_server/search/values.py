@@ -42,7 +42,7 @@ from fhir_server.search.request import (
     Tokens,
     Value,
 )
-from fhir_server.search.scope import Refused, Scope
+from fhir_server.search.scope import Refused, Scope, numbered
 from fhir_server.search.suggestions import unknown_modifier
 
 _EXPANDED = frozenset({"in", "not-in", "above", "below"})
@@ -103,7 +103,7 @@ def _every(parts: Sequence[str], read: Callable[[str], _Read]) -> tuple[_Read, .
                 raise BadValue('is empty; leave the parameter out, or write "\\," for a comma that belongs to a value')
             found.append(read(part))
         except BadValue as problem:
-            which = "a value" if len(parts) == 1 else f"a value (number {position})"
+            which = numbered("value", position, len(parts))
             bad.append((outcome.BAD_PARAMETER_VALUE, f"has {which} that {problem}"))
     if bad:
         raise Refused(*bad)

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fhir_server.search.cost import BUDGET, is_surely_cheap
+from fhir_server.search.cost import is_surely_cheap
 from fhir_server.search.query import Part, Query, live
-from fhir_server.store.cost import estimated
+from fhir_server.store.cost import advised, budget, estimated
 from fhir_server.store.mongo import Database, DriverError, explained
-from fhir_server.store.search import part_command, refused
+from fhir_server.store.search import count_command, part_command, refused
 
 _SORTS = frozenset({"SORT", "sort"})
 
@@ -21,14 +21,15 @@ class Explained:
     """What one query did. `stages` are those of the winning plan, from the answer back to the indexes.
 
     `estimated_keys` is what was expected before it ran, of `rows` there are of the type. `in_memory_sort` says that
-    rows were sorted, not only that the plan has a stage for it. A query that costs too much is not `run`: what would
-    be counted is 0, and `in_memory_sort` False.
+    rows were sorted, not only that the plan has a stage for it. A query that costs too much `is_affordable` no more and
+    is not `run`: what would be counted is 0, and `in_memory_sort` False.
     """
 
     stages: tuple[str, ...]
     indexes: tuple[str, ...]
     estimated_keys: int
     rows: int
+    is_affordable: bool
     run: bool
     keys: int
     documents: int
@@ -37,19 +38,26 @@ class Explained:
     in_memory_sort: bool
 
 
-async def explain(database: Database, query: Query) -> Explained:
+async def explain(
+    database: Database,
+    query: Query,
+    command: Mapping[str, Any] | None = None,
+    is_count: bool = False,
+    may_run: bool = True,
+) -> Explained:
     """Run a query to count what it reads, its rows thrown away, unless the search itself would be refused.
 
-    Raises FhirError 503 as the search would.
+    It is run by `command` where that is given, as a count of what matches where it `is_count`, and not at all where it
+    may not. Raises FhirError 503 as the search would.
     """
-    estimate = await estimated(database, query)
-    run = is_surely_cheap(query) or estimate.keys <= BUDGET
+    estimate = await estimated(database, query, is_count)
+    is_affordable = is_surely_cheap(query) or estimate.keys <= budget(is_count)
+    run = is_affordable and may_run
+    if command is None and is_count:
+        command = count_command(query.type, query.filter)
     try:
-        replies = [
-            await explained(database, part_command(query, part), run)
-            for parts in query.rounds or ((Part(live(query.filter), query.hint),),)
-            for part in parts
-        ]
+        commands = [command] if command is not None else _commands(await advised(database, query))
+        replies = [await explained(database, each, run) for each in commands]
     except DriverError as error:
         raise refused(database, query.type, error) from error
     stages = tuple(stage for reply in replies for stage in _stages(_plan(reply)))
@@ -60,6 +68,7 @@ async def explain(database: Database, query: Query) -> Explained:
         indexes=tuple(dict.fromkeys(index for _, index in stages if index)),
         estimated_keys=estimate.keys,
         rows=estimate.rows,
+        is_affordable=is_affordable,
         run=run,
         keys=sum(each["totalKeysExamined"] for each in statistics),
         documents=sum(each["totalDocsExamined"] for each in statistics),
@@ -67,6 +76,11 @@ async def explain(database: Database, query: Query) -> Explained:
         milliseconds=sum(each["executionTimeMillis"] for each in statistics),
         in_memory_sort=(run and "$sort" in names) or any(_sorts(each["executionStages"]) for each in statistics),
     )
+
+
+def _commands(query: Query) -> list[dict[str, Any]]:
+    rounds = query.rounds or ((Part(live(query.filter), query.hint),),)
+    return [part_command(query, part) for parts in rounds for part in parts]
 
 
 def _cursor(reply: Mapping[str, Any]) -> Mapping[str, Any]:

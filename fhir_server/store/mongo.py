@@ -9,6 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
+from time import monotonic
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -43,6 +44,7 @@ __all__ = [
     "APPLICATION_NAME",
     "MAX_KEY",
     "MAX_ROW_BYTES",
+    "Allowance",
     "Collection",
     "Database",
     "Document",
@@ -107,6 +109,32 @@ _VALIDATION_CODE = 121
 
 class SnapshotGone(Exception):
     """MongoDB no longer has, or cannot yet give, the moment to be read at (SnapshotTooOld, SnapshotUnavailable)."""
+
+
+def _page_bytes() -> int:
+    return MAX_PAGE_BYTES
+
+
+@dataclass(slots=True)
+class Allowance:
+    """What the reads of one request may still take: time `until`, in monotonic seconds, and `bytes` of bodies."""
+
+    until: float
+    bytes: int = field(default_factory=_page_bytes)
+
+    @property
+    def milliseconds(self) -> int:
+        """What is left of the time; 0 or less where it is over."""
+        return int((self.until - monotonic()) * 1000)
+
+    def take(self, row: Document) -> None:
+        """Count a row that was read. Raises FhirError 400 where its body is more than what is left."""
+        self.bytes -= len(row.get("body") or b"")
+        if self.bytes < 0:
+            raise outcome.TOO_COSTLY(
+                f"The page would be larger than {MAX_PAGE_BYTES} bytes. Ask for fewer resources at once with _count.",
+                "_count",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,15 +283,23 @@ async def read(
     command: Mapping[str, Any],
     at: tuple[int, int] | Literal["now"] | None = None,
     milliseconds: int | None = None,
+    allowance: Allowance | None = None,
 ) -> Read:
     """The rows a `find` or `aggregate` command gives, within `milliseconds`, or else `search_milliseconds`.
 
+    With an `allowance` it takes no longer than that has left, and what is read is taken from it.
+
     It reads what the majority has, with `at` at one snapshot: the latest ("now") or that of an earlier Read.
-    `batchSize` of the command should hold all rows wanted. Raises SnapshotGone, and FhirError 400 as `page_of` does.
+    `batchSize` of the command should hold all rows wanted. Raises SnapshotGone, FhirError 400 as `page_of` does, and
+    ExecutionTimeout where no time is left.
 
     https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
     """
     allowed = milliseconds or database.search_milliseconds
+    if allowance is not None:
+        allowed = min(allowed, allowance.milliseconds)
+        if allowed <= 0:
+            raise ExecutionTimeout("no time is left")
     bounded = {**command, "maxTimeMS": allowed, "readConcern": _read_concern(at)}
     try:
         reply = (await _sent(database, bounded))["cursor"]
@@ -271,11 +307,16 @@ async def read(
         # MongoDB names none where there is no such collection.
         snapshot = (read_at.time, read_at.inc) if read_at is not None else None if at == "now" else at
         if not reply["id"]:
-            return Read(reply["firstBatch"], snapshot)
+            rows: list[Document] = reply["firstBatch"]
+            if allowance is not None:
+                for row in rows:
+                    allowance.take(row)
+            return Read(rows, snapshot)
         # The reply is full: one command answers 16 MB. What was read is read again through a cursor.
         await database.handle.command({"killCursors": reply["ns"].partition(".")[2], "cursors": [reply["id"]]})
         again = {**bounded, "readConcern": _read_concern(snapshot)}
-        return Read(await page_of(await database.handle.cursor_command(again, codec_options=_OPTIONS)), snapshot)
+        cursor = await database.handle.cursor_command(again, codec_options=_OPTIONS)
+        return Read(await page_of(cursor, allowance), snapshot)
     except OperationFailure as error:
         if at is not None and error.code in _SNAPSHOT_GONE_CODES:
             raise SnapshotGone from error
@@ -283,13 +324,24 @@ async def read(
 
 
 async def _sent(database: Database, command: dict[str, Any]) -> Document:
-    """A reading command, sent once more where the connection or the primary was lost: commands are not retried."""
+    """A reading command, sent once more where the connection or the primary was lost: commands are not retried.
+
+    Raises FhirError 400 where it is larger than a command can be.
+    """
     try:
         return await database.handle.command(command, codec_options=_OPTIONS)
+    except DocumentTooLarge as error:
+        raise _too_many_values() from error
     except DriverError as error:
+        if isinstance(error, OperationFailure) and error.code in _TOO_LARGE_CODES:
+            raise _too_many_values() from error
         if not _is_away(error) or isinstance(error, ServerSelectionTimeoutError):
             raise
         return await database.handle.command(command, codec_options=_OPTIONS)
+
+
+def _too_many_values() -> FhirError:
+    return outcome.TOO_COSTLY("The search asks for more values at once than a command can hold. Narrow it.")
 
 
 def _read_concern(at: tuple[int, int] | Literal["now"] | None) -> dict[str, Any]:
@@ -307,22 +359,19 @@ async def explained(database: Database, command: Mapping[str, Any], run: bool) -
     """
     verbosity = "executionStats" if run else "queryPlanner"
     explain = {"explain": dict(command), "verbosity": verbosity, "maxTimeMS": database.search_milliseconds}
-    return await database.handle.command(explain, codec_options=_OPTIONS)
+    return await _sent(database, explain)
 
 
-async def page_of(cursor: AsyncIterable[Document]) -> list[Document]:
+async def page_of(cursor: AsyncIterable[Document], allowance: Allowance | None = None) -> list[Document]:
     """The rows of one page of answers, read as they come.
 
-    Raises FhirError 400 where their bodies are more than MAX_PAGE_BYTES together: 1,000 rows may hold 16 GB.
+    Raises FhirError 400 where their bodies are more than MAX_PAGE_BYTES together, or than what the `allowance` has
+    left: 1,000 rows may hold 16 GB.
     """
+    taken_from = allowance or Allowance(0)
     rows: list[Document] = []
-    left = MAX_PAGE_BYTES
     async for row in cursor:
-        left -= len(row.get("body") or b"")
-        if left < 0:
-            raise outcome.TOO_COSTLY(
-                f"The page would be larger than {MAX_PAGE_BYTES} bytes. Ask for fewer resources at once with _count."
-            )
+        taken_from.take(row)
         rows.append(row)
     return rows
 

@@ -12,7 +12,7 @@ import msgspec
 from fhir_server.core import codec, outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues, Method, Put
-from fhir_server.search.entries import points
+from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
 INDEX_VERSION = 2
@@ -142,8 +142,8 @@ def index_fields(index: IndexValues) -> Document:
     }
     found: Document = {
         "s": index.strings,
-        "d": [{"p": each.parameter, "lo": each.lo, "hi": each.hi} for each in index.dates],
-        "q": [{"p": each.key, "lo": each.lo, "hi": each.hi} for each in index.measures],
+        "d": stretches(index.dates),
+        "q": stretches(index.measures),
         "c": index.composites,
         "w": index.words,
         "g": points(index.positions),

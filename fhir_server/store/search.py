@@ -17,6 +17,7 @@ from fhir_server.search.page import Snapshot
 from fhir_server.search.query import Part, Query, live
 from fhir_server.store.mongo import (
     MAX_KEY,
+    Allowance,
     Database,
     Document,
     DriverError,
@@ -27,7 +28,6 @@ from fhir_server.store.mongo import (
     read,
     refusal,
 )
-from fhir_server.store.sampling import estimate
 
 __all__ = [
     "Found",
@@ -36,13 +36,16 @@ __all__ = [
     "Snapshot",
     "SnapshotGone",
     "count",
-    "estimate",
+    "count_command",
     "existing_types",
     "find",
     "ids",
-    "live",
+    "ids_command",
+    "late",
     "matches",
     "part_command",
+    "refused",
+    "tokens_command",
     "tokens_of",
 ]
 
@@ -56,6 +59,7 @@ _SCANNED_FOR_TOKENS = 100_000
 class SearchRow(msgspec.Struct, frozen=True):
     """A live row found. A Struct, because a page makes hundreds: 0.1 µs each, a frozen dataclass 1 µs.
 
+    `body` is empty where the query reads none.
     `stored` has the fields asked for by the query's `fields`, besides the body and those of its order.
     """
 
@@ -78,52 +82,91 @@ class Found:
     at: Snapshot | None
 
 
-async def find(database: Database, query: Query, at: At = None) -> Found:
+async def find(database: Database, query: Query, at: At = None, allowance: Allowance | None = None) -> Found:
     """The live rows that match, in the query's order, at most its limit.
 
-    Raises SnapshotGone where `at` is a snapshot that MongoDB has no more, and FhirError 503 where the search takes
-    longer than the database handle allows.
+    Raises SnapshotGone where `at` is a snapshot that MongoDB has no more, FhirError 503 where the search takes longer
+    than the database handle or the `allowance` has time, and 400 where the bodies are more than it has bytes.
     """
     try:
-        found = await (_find_rounds(database, query, at) if query.rounds else _find(database, query, _whole(query), at))
+        if query.rounds:
+            found = await _find_rounds(database, query, at, allowance)
+        else:
+            found = await _find(database, query, _whole(query), at, allowance)
     except SnapshotGone:
         if at != "now":
             raise
         # None can be had at the moment, as right after an index was made; the ceiling on `updated` is left.
-        return await find(database, query, None)
+        return await find(database, query, None, allowance)
     except DriverError as error:
         raise refused(database, query.type, error) from error
-    return Found([SearchRow(row["_id"], row["body"], row, query.sort) for row in found.rows], found.at)
+    return Found([SearchRow(row["_id"], row.get("body", b""), row, query.sort) for row in found.rows], found.at)
 
 
 def refused(database: Database, type: str, error: DriverError) -> FhirError:
     """What a client is told of an error met while searching a type."""
-    if not is_timeout(error):
-        return refusal(error)
+    return late(database, type) if is_timeout(error) else refusal(error)
+
+
+def late(database: Database, type: str) -> FhirError:
+    """The refusal of a search of a type that took longer than it may."""
     seconds = database.search_milliseconds / 1000
     return outcome.TIMED_OUT(f"The search of {type} did not finish in {seconds:g} s. To be quick, {remedy(type)}.")
 
 
-async def count(database: Database, type: str, filter: Mapping[str, Any], at: At = None) -> int:
+async def count(
+    database: Database, type: str, filter: Mapping[str, Any], at: At = None, allowance: Allowance | None = None
+) -> int:
     """How many live rows match. Raises as `find`."""
-    pipeline = [{"$match": live(filter)}, {"$group": {"_id": None, "count": {"$sum": 1}}}]
-    rows = await _aggregated(database, type, pipeline, at)
+    rows = await _rows(database, type, count_command(type, filter), at, allowance)
     return int(rows[0]["count"]) if rows else 0
 
 
-async def ids(database: Database, type: str, filter: Mapping[str, Any], limit: int, at: At = None) -> tuple[str, ...]:
+def count_command(type: str, filter: Mapping[str, Any]) -> dict[str, Any]:
+    """The command that `count` sends."""
+    return _aggregation(type, [{"$match": live(filter)}, {"$group": {"_id": None, "count": {"$sum": 1}}}])
+
+
+async def ids(
+    database: Database,
+    type: str,
+    filter: Mapping[str, Any],
+    limit: int,
+    at: At = None,
+    allowance: Allowance | None = None,
+) -> tuple[str, ...]:
     """The logical ids of live rows that match, at most `limit`, in no stated order. Raises as `find`."""
-    command = {"find": type, "filter": live(filter), "projection": {"_id": 1}, "limit": limit, "batchSize": limit}
-    return tuple(row["_id"] for row in await _rows(database, type, command, at))
+    rows = await _rows(database, type, ids_command(type, filter, limit), at, allowance)
+    return tuple(row["_id"] for row in rows)
+
+
+def ids_command(type: str, filter: Mapping[str, Any], limit: int) -> dict[str, Any]:
+    """The command that `ids` sends."""
+    return {"find": type, "filter": live(filter), "projection": {"_id": 1}, "limit": limit, "batchSize": limit}
 
 
 async def tokens_of(
-    database: Database, type: str, filter: Mapping[str, Any], starts: tuple[str, ...], limit: int, at: At = None
+    database: Database,
+    type: str,
+    filter: Mapping[str, Any],
+    starts: tuple[str, ...],
+    limit: int,
+    at: At = None,
+    allowance: Allowance | None = None,
 ) -> tuple[str, ...] | None:
     """The tokens that begin with one of `starts`, each once, of the live rows that match, in no stated order.
 
     None where they are more than `limit`, or too many rows match to gather them. Raises as `find`.
     """
+    rows = await _rows(database, type, tokens_command(type, filter, starts, limit), at, allowance)
+    if not rows:
+        return ()
+    found = tuple(token for token in rows[0]["tokens"] if token is not None)
+    return None if len(found) > limit or rows[0]["rows"] > _SCANNED_FOR_TOKENS else found
+
+
+def tokens_command(type: str, filter: Mapping[str, Any], starts: tuple[str, ...], limit: int) -> dict[str, Any]:
+    """The command that `tokens_of` sends."""
     begins = [{"$eq": [{"$indexOfBytes": ["$$token", start]}, 0]} for start in starts]
     wanted = {"$filter": {"input": {"$ifNull": ["$t", []]}, "as": "token", "cond": {"$or": begins}}}
     pipeline: list[dict[str, Any]] = [
@@ -135,11 +178,7 @@ async def tokens_of(
         {"$group": {"_id": None, "rows": {"$sum": "$rows"}, "tokens": {"$push": "$_id"}}},
         {"$project": {"rows": 1, "tokens": {"$slice": ["$tokens", limit + 2]}}},
     ]
-    rows = await _aggregated(database, type, pipeline, at)
-    if not rows:
-        return ()
-    found = tuple(token for token in rows[0]["tokens"] if token is not None)
-    return None if len(found) > limit or rows[0]["rows"] > _SCANNED_FOR_TOKENS else found
+    return _aggregation(type, pipeline)
 
 
 async def existing_types(database: Database) -> frozenset[str]:
@@ -189,31 +228,36 @@ def part_command(query: Query, part: Part) -> dict[str, Any]:
     if absent:
         # One more than the limit: the batch then shows that it is the last.
         cursor = {"batchSize": query.limit + 1}
-        return {"aggregate": query.type, "pipeline": _sorted_by_absent(query, part, absent), "cursor": cursor}
-    command = {
-        "find": query.type,
-        "filter": part.filter,
-        "projection": _fields(query),
-        "sort": dict(query.sort),
-        "limit": query.limit,
-        # One batch for the page: past 101 rows the default would make a second round trip.
-        "batchSize": query.limit,
-    }
+        command: dict[str, Any] = {
+            "aggregate": query.type,
+            "pipeline": _sorted_by_absent(query, part, absent),
+            "cursor": cursor,
+        }
+    else:
+        command = {
+            "find": query.type,
+            "filter": part.filter,
+            "projection": _fields(query),
+            "sort": dict(query.sort),
+            "limit": query.limit,
+            # One batch for the page: past 101 rows the default would make a second round trip.
+            "batchSize": query.limit,
+        }
     return command | {"hint": part.hint} if part.hint else command
 
 
-async def _find(database: Database, query: Query, part: Part, at: At) -> Read:
-    return await read(database, part_command(query, part), at)
+async def _find(database: Database, query: Query, part: Part, at: At, allowance: Allowance | None) -> Read:
+    return await read(database, part_command(query, part), at, allowance=allowance)
 
 
-async def _find_rounds(database: Database, query: Query, at: At) -> Read:
+async def _find_rounds(database: Database, query: Query, at: At, allowance: Allowance | None) -> Read:
     """Round after round until the page is full, all at the snapshot of the first."""
     found: list[Document] = []
     for parts in query.rounds:
         gathered: dict[str, Document] = {}
         filled = 0
         for part in parts:
-            part_read = await _find(database, query, part, at)
+            part_read = await _find(database, query, part, at, allowance)
             at = part_read.at or at
             filled += bool(part_read.rows)
             gathered |= {row["_id"]: row for row in part_read.rows}
@@ -242,19 +286,22 @@ def _sorted_by_absent(query: Query, part: Part, absent: tuple[str, ...]) -> list
     ]
 
 
-async def _aggregated(database: Database, type: str, pipeline: list[dict[str, Any]], at: At) -> list[Document]:
-    return await _rows(database, type, {"aggregate": type, "pipeline": pipeline, "cursor": {}}, at)
+def _aggregation(type: str, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"aggregate": type, "pipeline": pipeline, "cursor": {}}
 
 
-async def _rows(database: Database, type: str, command: Mapping[str, Any], at: At) -> list[Document]:
+async def _rows(
+    database: Database, type: str, command: Mapping[str, Any], at: At, allowance: Allowance | None
+) -> list[Document]:
     try:
-        return (await read(database, command, at)).rows
+        return (await read(database, command, at, allowance=allowance)).rows
     except DriverError as error:
         raise refused(database, type, error) from error
 
 
 def _fields(query: Query) -> dict[str, int]:
-    return {"body": 1} | {field: 1 for field, _ in query.sort} | dict.fromkeys(query.fields, 1)
+    fields = {field: 1 for field, _ in query.sort} | dict.fromkeys(query.fields, 1)
+    return {"body": 1} | fields if query.bodies else fields
 
 
 def _value(row: Document, path: str) -> Any:

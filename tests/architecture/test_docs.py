@@ -102,6 +102,11 @@ def test_make_help_names_every_public_target() -> None:
     assert wanted <= set(re.findall(r"^  make ([a-z]+) ", listed, re.MULTILINE)) <= make_targets()
 
 
+def test_every_decision_is_listed() -> None:
+    listed = set(links(ROOT / "docs" / "README.md"))
+    assert {f"adr/{path.name}" for path in (ROOT / "docs" / "adr").glob("[0-9]*.md")} - listed == set()
+
+
 def test_decision_records_are_numbered_without_gaps_and_dated() -> None:
     records = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
     assert [int(path.name[:4]) for path in records] == list(range(1, len(records) + 1))

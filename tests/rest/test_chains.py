@@ -7,6 +7,7 @@ import pytest
 
 from tests.rest.bundles import all_pages, found, places
 from tests.rest.conftest import created, observation, patient, texts
+from tests.rest.forms import NAMED, NAMING, forms
 
 
 def put(api: httpx.Client, resource: dict[str, Any]) -> None:
@@ -147,3 +148,14 @@ def test_a_link_that_leads_nowhere_is_refused_by_its_name(api: httpx.Client, sea
     response = api.get(search)
     assert response.status_code == 400
     assert says in texts(response)
+
+
+def test_a_chain_through_a_canonical_with_a_version_leads_to_that_version_alone(api: httpx.Client, unique: str) -> None:
+    for resource in forms(unique):
+        api.put(f"{resource['resourceType']}/{resource['id']}", json=resource)
+    for form, expected in NAMING.items():
+        ids = found(api, f"QuestionnaireResponse?questionnaire.name=Form{form[1:]}{unique}")
+        assert sorted(ids) == [f"{unique}-{each}" for each in expected.split()], form
+    for answer, expected in NAMED.items():
+        ids = found(api, f"Questionnaire?_has:QuestionnaireResponse:questionnaire:_id={unique}-{answer}")
+        assert sorted(ids) == [f"{unique}-{each}" for each in expected.split()], answer

@@ -91,6 +91,9 @@ def test_an_unknown_focus_has_an_empty_compartment(api: httpx.Client) -> None:
         ("Patient/p1/Nosuch", 404, "not a resource type"),
         ("Patient/p1/Observation?nosuch=x", 400, "nosuch"),
         ("Patient/p1/*?_type=Organization", 400, "never in the compartment"),
+        ("Patient/p_1/Observation", 400, "cannot be an id"),
+        ("Patient/p1|x/*", 400, "cannot be an id"),
+        (f"Patient/{'x' * 65}/*", 400, "cannot be an id"),
     ],
 )
 def test_what_no_compartment_holds_is_refused(api: httpx.Client, path: str, status: int, says: str) -> None:

@@ -89,3 +89,94 @@ def test_a_total_counts_what_the_page_shows(api: httpx.Client, record: str) -> N
 def test_containers_come_in_pages(api: httpx.Client, record: str) -> None:
     pages = all_pages(api, f"Medication?code=urn:{record}|a&_contained=both&_count=1")
     assert [len(page.get("entry", [])) for page in pages] == [1, 1, 1]
+
+
+@pytest.fixture
+def boxes(api: httpx.Client, unique: str) -> str:
+    """Five requests that contain 1, 4, 0, 3 and 5 medications of one code."""
+    for number, size in enumerate((1, 4, 0, 3, 5)):
+        held = [
+            {
+                "resourceType": "Medication",
+                "id": f"m{n}",
+                "code": {"coding": [{"system": f"urn:{unique}", "code": "a"}]},
+            }
+            for n in range(size)
+        ]
+        resource = {
+            "resourceType": "MedicationRequest",
+            "id": f"{unique}-{number}",
+            "status": "active",
+            "intent": "order",
+            "subject": {"reference": f"Patient/{unique}"},
+            **(
+                {"contained": held, "supportingInformation": [{"reference": f"#m{n}"} for n in range(size)]}
+                if held
+                else {}
+            ),
+            "medicationCodeableConcept": {"text": "none"},
+        }
+        response = api.put(f"MedicationRequest/{resource['id']}", json=resource)
+        assert response.status_code == 201, response.text
+    own = {
+        "resourceType": "Medication",
+        "id": f"{unique}-own",
+        "code": {"coding": [{"system": f"urn:{unique}", "code": "a"}]},
+    }
+    assert api.put(f"Medication/{own['id']}", json=own).status_code == 201
+    return unique
+
+
+@pytest.mark.parametrize("order", ["", "&_sort=_id", "&_sort=_lastUpdated"])
+@pytest.mark.parametrize("contained", ["true", "both"])
+def test_no_page_gives_more_contained_resources_than_asked_for(
+    api: httpx.Client, boxes: str, order: str, contained: str
+) -> None:
+    search = f"Medication?code=urn:{boxes}|a&_contained={contained}&_containedType=contained{order}"
+    whole = [entry["fullUrl"].rpartition("/")[2] for entry in bundle_of(api, search)["entry"]]
+    expected = [f"{boxes}-{box}#m{n}" for box, size in ((0, 1), (1, 4), (3, 3), (4, 5)) for n in range(size)]
+    assert sorted(whole) == sorted(expected if contained == "true" else [*expected, f"{boxes}-own"])
+    for count in (1, 2, 3, 4, 5, 12, 13, 14):
+        pages = all_pages(api, f"{search}&_count={count}")
+        together = [entry["fullUrl"].rpartition("/")[2] for page in pages for entry in page.get("entry", [])]
+        assert together == whole, count
+        sizes = [len(page.get("entry", [])) for page in pages]
+        assert all(size == count for size in sizes[:-1]), sizes
+        assert 0 < sizes[-1] <= count
+
+
+def test_pages_of_contained_resources_stay_as_they_were_on_the_first(api: httpx.Client, boxes: str) -> None:
+    search = f"Medication?code=urn:{boxes}|a&_contained=true&_containedType=contained&_sort=_id"
+    first = bundle_of(api, f"{search}&_count=3")
+    assert api.delete(f"MedicationRequest/{boxes}-1").status_code in (200, 204)
+    following = next(link["url"] for link in first["link"] if link["relation"] == "next")
+    pages = [first, *all_pages(api, following)]
+    assert sum(len(page["entry"]) for page in pages) == 13
+
+
+@pytest.mark.parametrize(
+    ("search", "named"),
+    [
+        ("Medication?code=x&_contained=true&_include=Medication:manufacturer", ["_include"]),
+        ("Medication?code=x&_contained=both&_revinclude=MedicationRequest:medication", ["_revinclude"]),
+        ("Medication?_list=x&_contained=true", ["_list"]),
+        ("Medication?_list=x&_contained=both", ["_list"]),
+        ("Medication?_has:MedicationRequest:medication:status=active&_contained=true", ["_has"]),
+        ("Medication?_list=x&_contained=true&_include=Medication:manufacturer", ["_include", "_list"]),
+        ("?_type=Medication&_contained=true", ["_contained"]),
+        ("?_id=x&_contained=both", ["_contained"]),
+        ("Patient/p1/MedicationRequest?_contained=true", ["_contained"]),
+        ("Patient/p1/*?_contained=both", ["_contained"]),
+    ],
+)
+@pytest.mark.parametrize("handling", ["strict", "lenient"])
+def test_what_contained_resources_cannot_be_searched_with_is_refused(
+    api: httpx.Client, search: str, named: list[str], handling: str
+) -> None:
+    response = api.get(search, headers={"prefer": f"handling={handling}"})
+    assert response.status_code == 400, response.text
+    assert sorted(issue["expression"][0] for issue in response.json()["issue"]) == named
+
+
+def test_a_search_that_names_contained_false_is_any_other(api: httpx.Client, record: str) -> None:
+    assert urls(api, f"?_type=Medication&code=urn:{record}|a&_contained=false", record) == ["Medication/m"]

@@ -151,3 +151,17 @@ def test_no_error_speaks_of_the_database_or_shows_a_trace(api: httpx.Client) -> 
     for response in (api.get("Patient?name[$ne]=x"), api.post("Patient", content=b"{", headers=FHIR_JSON)):
         said = texts(response).lower()
         assert not any(word in said for word in ("mongo", "bson", "traceback", "pymongo", 'file "'))
+
+
+@pytest.mark.parametrize(
+    ("criteria", "said"),
+    [
+        ("subject.name=x", "'subject.name' asks other resources, which the URL cannot. Search first"),
+        ("code:in=http://example.org/vs", "'code:in' asks other resources, which the URL cannot. Write out what"),
+        ("code=x&_sort=code", "'_sort' shapes a result, and the URL has none."),
+    ],
+)
+def test_a_condition_that_cannot_be_one_says_what_to_do(api: httpx.Client, criteria: str, said: str) -> None:
+    response = api.delete(f"Condition?{criteria}")
+    assert response.status_code == 400
+    assert said in texts(response)

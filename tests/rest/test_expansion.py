@@ -40,6 +40,11 @@ def record(api: httpx.Client, unique: str) -> str:
         _value_set(unique, "both", {"system": system, "valueSet": [f"http://example.org/vs/{unique}-listed"]}),
         _value_set(unique, "loop", {"valueSet": [f"http://example.org/vs/{unique}-loop2"]}),
         _value_set(unique, "loop2", {"valueSet": [f"http://example.org/vs/{unique}-loop"]}),
+        _value_set(
+            unique,
+            "unnamed",
+            {"valueSet": [None, f"http://example.org/vs/{unique}-isa"], "_valueSet": [{"extension": [_UNKNOWN]}, None]},
+        ),
         _value_set(unique, "fragment", {"system": f"{system}/part"}),
         _value_set(unique, "elsewhere", {"system": f"{system}/none"}),
         {
@@ -70,6 +75,9 @@ def record(api: httpx.Client, unique: str) -> str:
     response = api.post("", json={"resourceType": "Bundle", "type": "transaction", "entry": entry})
     assert response.status_code == 200, response.text
     return unique
+
+
+_UNKNOWN = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
 
 
 def _is(property: str, code: str) -> dict[str, Any]:
@@ -128,21 +136,28 @@ def test_the_value_sets_of_r4_are_known(api: httpx.Client, record: str) -> None:
 @pytest.mark.parametrize(
     ("criterion", "says"),
     [
-        ("code:in=http://example.org/vs/{u}-none", "vs/{u}-none"),
-        ("code:in=http://example.org/vs/{u}-listed|1.0", "vs/{u}-listed|1.0"),
-        ("code:in=ValueSet/{u}-none", "ValueSet/{u}-none"),
+        ("code:in=http://example.org/vs/{u}-none", "a value that names no ValueSet here"),
+        ("code:in=http://example.org/vs/{u}-listed,http://example.org/vs/{u}-none", "a value (number 2)"),
+        ("code:in=http://example.org/vs/{u}-listed|1.0", "names no ValueSet here"),
+        ("code:in=ValueSet/{u}-none", "names no ValueSet here"),
+        ("code:in=http://example.org/vs/{u}-unnamed", "imports one without a URL"),
         ("code:in=http://example.org/vs/{u}-loop", "imports itself"),
         ("code:in=http://example.org/vs/{u}-fragment", "not complete"),
         ("code:in=http://example.org/vs/{u}-elsewhere", "cs/{u}/none"),
         ("code:in=http://example.org/vs/{u}-regex", "regex"),
         ("code:below=fever", "system|code"),
-        ("code:below=http://example.org/none/{u}|fever", "none/{u}"),
+        ("code:below=http://example.org/none/{u}|fever", "names no CodeSystem here"),
     ],
 )
 def test_what_cannot_be_expanded_is_named(api: httpx.Client, record: str, criterion: str, says: str) -> None:
-    response = api.get(f"Observation?{criterion.format(u=record)}")
+    """What a stored resource names is told; what the search itself says is not repeated."""
+    criterion = criterion.format(u=record)
+    response = api.get(f"Observation?{criterion}")
     assert response.status_code == 400, response.text
     assert says.format(u=record) in texts(response)
+    name, _, value = criterion.partition("=")
+    assert response.json()["issue"][0]["expression"] == [name]
+    assert value not in response.text
 
 
 def test_places_are_found_above_and_below_in_their_hierarchy(api: httpx.Client, unique: str) -> None:
@@ -164,3 +179,22 @@ def test_places_are_found_above_and_below_in_their_hierarchy(api: httpx.Client, 
 def test_chains_take_value_sets_too(api: httpx.Client, record: str) -> None:
     having = f"_has:Observation:patient:code:in=http://example.org/vs/{record}-isa"
     assert found(api, f"Patient?_id={record}-p&{having}") == [f"{record}-p"]
+
+
+def test_a_value_set_that_is_named_often_is_read_once(api: httpx.Client, record: str) -> None:
+    every = " or ".join([f"code in http://example.org/vs/{record}-isa"] * 40)
+    search = f"Observation?patient={record}-p&_filter={every}"
+    assert sorted(found(api, search)) == sorted(f"{record}-{each}" for each in ("fever", "high", "low"))
+
+
+def test_places_of_a_parameter_that_names_several_types_form_a_hierarchy_of_the_searched_one(
+    api: httpx.Client, unique: str
+) -> None:
+    """`has-member` may name a QuestionnaireResponse too; an id alone is one of an Observation here."""
+    for name, member in (("leaf", None), ("node", "leaf"), ("root", "node")):
+        members = {"hasMember": [{"reference": f"Observation/{unique}-{member}"}]} if member else {}
+        one = observation(unique, id=f"{unique}-{name}", **members)
+        assert api.put(f"Observation/{unique}-{name}", json=one).status_code == 201
+    for value in (f"{unique}-leaf", f"Observation/{unique}-leaf"):
+        below = found(api, f"Observation?subject=Patient/{unique}&has-member:below={value}")
+        assert sorted(below) == [f"{unique}-node", f"{unique}-root"]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.rest.bundles import all_pages, bundle_of, places
 from tests.rest.conftest import numbers, observation, patient
+from tests.rest.forms import NAMED, NAMING, forms
 
 
 @pytest.fixture
@@ -112,3 +113,16 @@ def test_canonicals_are_included_by_url(api: httpx.Client, unique: str) -> None:
 def test_an_include_that_names_nothing_is_refused(api: httpx.Client) -> None:
     for asked in ("Observation:code", "Observation:nosuch", "Nosuch:subject", "Observation", "Patient:organization"):
         assert numbers(api.get("Observation", params={"_include": asked})) == ["4003"], asked
+
+
+def test_a_canonical_with_a_version_includes_that_version_alone(api: httpx.Client, unique: str) -> None:
+    for resource in forms(unique):
+        api.put(f"{resource['resourceType']}/{resource['id']}", json=resource)
+    for answer, expected in NAMED.items():
+        search = f"QuestionnaireResponse?_id={unique}-{answer}&_include=QuestionnaireResponse:questionnaire"
+        included = places(bundle_of(api, search), "include")
+        assert sorted(included) == [f"Questionnaire/{unique}-{each}" for each in expected.split()], answer
+    for form, expected in NAMING.items():
+        search = f"Questionnaire?_id={unique}-{form}&_revinclude=QuestionnaireResponse:questionnaire"
+        included = places(bundle_of(api, search), "include")
+        assert sorted(included) == [f"QuestionnaireResponse/{unique}-{each}" for each in expected.split()], form

@@ -6,65 +6,29 @@ https://hl7.org/fhir/R4/search.html#chaining, https://hl7.org/fhir/R4/http.html#
 from collections.abc import AsyncIterator
 from typing import Any
 
-import msgspec
 import pytest
 import pytest_asyncio
 
 from fhir_server.core.outcome import FhirError
-from fhir_server.interactions import delete, includes, joins, resolution, search, update
-from fhir_server.interactions.context import RequestContext, Server
-from fhir_server.store import mongo
+from fhir_server.interactions import delete, includes, joins
+from fhir_server.interactions.context import RequestContext
 from fhir_server.store import search as stored
 from tests.rest.bundles import next_link, places
 from tests.rest.conftest import observation, patient
+from tests.rest.in_process import joined, opened, page, put, rest
 
-BASE = "http://localhost:8080/fhir"
 PEOPLE = 30
 
 
 @pytest_asyncio.fixture
 async def context(mongodb_uri: str, database_name: str) -> AsyncIterator[RequestContext]:
-    """What an interaction is given, over a database with PEOPLE patients and an observation of each third."""
-    database = mongo.connect(mongodb_uri, database_name)
-    server = Server(database, b"k" * 32, 3600, BASE, (BASE,), None, False)
-    context = RequestContext(server, "test", BASE)
-    for number in range(PEOPLE):
-        await put(context, patient(id=f"p{number}", gender="female" if number % 2 else "male"))
-        if number % 3 == 0:
-            await put(context, observation(f"p{number}", id=f"b{number}", effectiveDateTime="2020-01-01"))
-    yield context
-    await mongo.close(database)
-
-
-async def put(context: RequestContext, resource: dict[str, Any]) -> None:
-    await update.update(context, resource["resourceType"], resource["id"], resource)
-
-
-async def page(context: RequestContext, url: str) -> dict[str, Any]:
-    type, _, query = url.removeprefix(f"{BASE}/").partition("?")
-    pairs = [(name, value) for name, _, value in (each.partition("=") for each in query.split("&"))]
-    answer = await search.search(context, type, pairs)
-    assert answer.body is not None
-    found: dict[str, Any] = msgspec.json.decode(answer.body)
-    return found
-
-
-async def rest(context: RequestContext, bundle: dict[str, Any]) -> list[str]:
-    together: list[str] = []
-    following = next_link(bundle)
-    while following:
-        bundle = await page(context, following)
-        together += places(bundle)
-        following = next_link(bundle)
-    return together
-
-
-def joined(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every link with more than two resources at its other end be joined."""
-    monkeypatch.setattr(resolution, "MAX_VALUES", 2)
-    monkeypatch.setattr(resolution, "MAX_NAMED", 2)
-    monkeypatch.setattr(joins, "_BATCH", 4)
-    monkeypatch.setattr(joins, "_BATCH_REVERSE", 4)
+    """Over a database with PEOPLE patients and an observation of each third."""
+    async with opened(mongodb_uri, database_name) as context:
+        for number in range(PEOPLE):
+            await put(context, patient(id=f"p{number}", gender="female" if number % 2 else "male"))
+            if number % 3 == 0:
+                await put(context, observation(f"p{number}", id=f"b{number}", effectiveDateTime="2020-01-01"))
+        yield context
 
 
 JOINED = {
@@ -164,10 +128,10 @@ async def test_pages_go_on_below_a_ceiling_where_the_snapshot_is_gone(
     first = await page(context, "Observation?patient.gender=male,female&_count=3")
     find = stored.find
 
-    async def forgetful(database: Any, query: Any, at: Any = None) -> Any:
+    async def forgetful(database: Any, query: Any, at: Any = None, allowance: Any = None) -> Any:
         if isinstance(at, tuple):
             raise stored.SnapshotGone
-        return await find(database, query, at)
+        return await find(database, query, at, allowance)
 
     monkeypatch.setattr(stored, "find", forgetful)
     await put(context, observation("p2", id="new"))

@@ -86,7 +86,7 @@ def test_included_resources_are_summaries_too_and_keep_their_elements(
     ("path", "says"),
     [
         ("Patient?_summary=some", "_summary"),
-        ("Patient?_elements=nosuch", "nosuch"),
+        ("Patient?_elements=nosuch", "no top-level element"),
         ("Patient?_elements=name&_summary=true", "_elements"),
         ("Patient?_summary=text&_include=Patient:organization", "_summary"),
         ("Patient?_total=all", "_total"),
@@ -126,3 +126,14 @@ def test_words_found_give_a_score(api: httpx.Client, person: dict[str, Any], uni
     half = bundle_of(api, f"Patient?_tag={unique}&_text=gardener OR plumber")["entry"]
     assert half[0]["search"]["score"] == 0.5
     assert "score" not in bundle_of(api, f"Patient?_tag={unique}")["entry"][0]["search"]
+
+
+def test_a_search_for_words_over_all_types_leaves_out_those_without_narrative(
+    api: httpx.Client, person: dict[str, Any], unique: str
+) -> None:
+    """Binary, Bundle and Parameters have none."""
+    for words in ("_text=gardener", "_content=gardener", "_content=gardener&_text=gardener"):
+        bundle = bundle_of(api, f"?_tag=urn:run|{unique}&{words}")
+        assert places(bundle) == [f"Patient/{person['id']}"]
+        assert "_type" not in bundle["link"][0]["url"]
+    assert api.get("?_type=Patient,Binary&_text=gardener").status_code == 400

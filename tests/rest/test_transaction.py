@@ -259,3 +259,82 @@ def test_a_transaction_shows_bodies_only_when_asked(api: httpx.Client) -> None:
     assert "resource" not in api.post("", json=sent).json()["entry"][0]
     asked = api.post("", json=sent, headers={"prefer": "return=representation"}).json()["entry"][0]
     assert asked["resource"]["resourceType"] == "Patient"
+
+
+READS = ("batch", "transaction")
+
+
+@pytest.mark.parametrize("type", READS)
+def test_searches_of_the_system_and_of_compartments_run_in_every_kind_of_bundle(
+    api: httpx.Client, unique: str, type: str
+) -> None:
+    tag = {"tag": [{"system": "urn:run", "code": unique}]}
+    person = created(api, patient(meta=tag))["id"]
+    created(api, observation(person, meta=tag))
+    urls = {
+        f"?_tag=urn:run|{unique}": 2,
+        f"?_type=Patient&_tag=urn:run|{unique}": 1,
+        f"{api.base_url}?_tag=urn:run|{unique}": 2,
+        f"Patient/{person}/Observation": 1,
+        f"Patient/{person}/*": 1,
+        f"Patient?_tag=urn:run|{unique}": 1,
+    }
+    response = api.post("", json=bundle(*(entry("GET", url.replace("fhir/?", "fhir?")) for url in urls), type=type))
+    assert [item["resource"]["total"] for item in response.json()["entry"]] == list(urls.values())
+    forms = {
+        f"_search?_tag=urn:run|{unique}": 2,
+        f"Patient/_search?_tag=urn:run|{unique}": 1,
+        f"Patient/{person}/_search?_tag=urn:run|{unique}": 1,
+        f"Patient/{person}/Observation/_search?status=final": 1,
+    }
+    response = api.post("", json=bundle(*(entry("POST", url) for url in forms), type=type))
+    assert [item["resource"]["total"] for item in response.json()["entry"]] == list(forms.values())
+
+
+@pytest.mark.parametrize("type", READS)
+@pytest.mark.parametrize("path", ["", "Patient"])
+def test_the_link_to_a_next_page_works_in_every_kind_of_bundle(
+    api: httpx.Client, unique: str, type: str, path: str
+) -> None:
+    tag = {"tag": [{"system": "urn:run", "code": unique}]}
+    expected = {created(api, patient(meta=tag))["id"] for _ in range(2)}
+    first = api.get(f"{path}?_tag=urn:run|{unique}&_count=1").json()
+    url = next(link["url"] for link in first["link"] if link["relation"] == "next")
+    response = api.post("", json=bundle(entry("GET", url), type=type))
+    assert statuses(response) == ["200"]
+    second = response.json()["entry"][0]["resource"]
+    assert {each["resource"]["id"] for page in (first, second) for each in page["entry"]} == expected
+
+
+def test_a_search_that_cannot_be_run_fails_a_transaction_before_it_writes(api: httpx.Client, unique: str) -> None:
+    for url in (
+        "?nosuch=x",
+        "Patient/p1/Observation?nosuch=x",
+        "Patient/p1/Organization",
+        "Patient/p_1/*",
+        "_search?x=y",
+    ):
+        method = "POST" if url.startswith("_search") else "GET"
+        sent = bundle(entry("PUT", f"Patient/{unique}", patient(id=unique)), entry(method, url))
+        response = api.post("", json=sent)
+        assert response.status_code in (400, 404), url
+        assert response.json()["issue"][0]["expression"] == ["Bundle.entry[1]"]
+        assert api.get(f"Patient/{unique}").status_code == 404
+
+
+def test_a_search_by_post_takes_its_parameters_in_the_url(api: httpx.Client) -> None:
+    parameters = {"resourceType": "Parameters", "parameter": [{"name": "gender", "valueString": "female"}]}
+    response = api.post("", json=bundle(entry("POST", "Patient/_search", parameters), type="batch"))
+    assert statuses(response) == ["400"]
+
+
+def test_a_url_that_nothing_can_be_made_of_fails_its_own_entry_of_a_batch_alone(api: httpx.Client) -> None:
+    person = created(api, patient())["id"]
+    odd = [
+        entry("PUT", "_search?x=y", patient()),
+        entry("GET", "Nosuch?x=y"),
+        entry("GET", "http://other.example/Patient"),
+        {"fullUrl": urn(), "resource": patient()},
+    ]
+    sent = bundle(*odd, entry("GET", f"Patient/{person}"), type="batch")
+    assert statuses(api.post("", json=sent)) == ["404", "404", "400", "400", "200"]

@@ -15,13 +15,15 @@ import pytest_asyncio
 
 from fhir_server.interactions import explanation
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.joins import Resolved
+from fhir_server.interactions.merging import Part
+from fhir_server.interactions.reading import Reading
 from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import Position
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
 from fhir_server.search.query import Query
-from fhir_server.store import explain as store_explain
-from fhir_server.store import mongo, search
+from fhir_server.store import cost, mongo, search
 from fhir_server.store.explain import Explained, explain
 from fhir_server.store.mongo import Database
 from tests.store.plans import indexed, write
@@ -239,8 +241,9 @@ async def test_no_more_than_three_keys_are_read_for_a_row(population: Database, 
 async def drawn(database: Database, type: str, pairs: Pairs) -> dict[str, Any]:
     """The explanation a client gets."""
     request = parse(type, pairs, lenient=False)
-    context = cast(RequestContext, SimpleNamespace(server=SimpleNamespace(database=database)))
-    answer = await explanation.explained(context, request, [plan(request, None, None, NOW)])
+    reading = Reading(cast(RequestContext, SimpleNamespace(server=SimpleNamespace(database=database))), NOW)
+    part = Part(type, Resolved(request))
+    answer = await explanation.explained(reading, request, [part], [plan(request, None, None, NOW)])
     assert answer.body is not None
     return json.loads(answer.body)
 
@@ -266,7 +269,7 @@ async def test_a_client_is_told_the_plan_without_the_values_of_its_search(popula
 async def test_a_search_that_would_be_refused_is_explained_and_not_run(
     population: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_explain, "BUDGET", 20)
+    monkeypatch.setattr(cost, "BUDGET", 20)
     found = await drawn(population, "Observation", [("code:not", "x"), ("_sort", "status")])
     assert values(found["parameter"])["answered"] is False
     (query,) = (each["part"] for each in found["parameter"] if each["name"] == "query")

@@ -1,5 +1,6 @@
 """Filters, orders, limits and counts of searches."""
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,7 @@ async def test_a_type_never_written_is_empty_and_stays_without_a_collection(data
     assert await search.find(database, by_birth) == nothing
     assert await search.find(database, Query("Patient", {"pt": "p1|"}, BY_ID, 10, hint="pt"), "now") == nothing
     assert await search.count(database, "Patient", {}) == 0
-    assert await search.estimate(database, "Patient", {}) == 0
+    assert await sampling.estimate(database, "Patient", {}) == 0
     assert await search.ids(database, "Patient", {}, 10) == ()
     assert await search.tokens_of(database, "Patient", {}, ("",), 10) == ()
     assert await search.existing_types(database) == frozenset()
@@ -86,6 +87,47 @@ async def test_a_page_of_more_bytes_than_an_answer_may_have_is_refused(
     assert "_count" in error.issues[0].text
 
 
+async def test_what_many_reads_may_take_together_is_one_limit(database: Database) -> None:
+    for number in range(3):
+        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 1_000_000}))
+    allowance = mongo.Allowance(time.monotonic() + 10, 4_000_000)
+    query = Query("Binary", {}, BY_ID, 10)
+    assert len(found(await search.find(database, replace(query, bodies=False), None, allowance))) == 3
+    assert len(found(await search.find(database, query, None, allowance))) == 3
+    error = await refused(search.find(database, query, None, allowance))
+    assert (error.status, error.issues[0].number, error.issues[0].expression) == (400, 4006, "_count")
+
+
+async def test_nothing_is_read_once_the_time_is_over(database: Database) -> None:
+    await write(database, put("a"))
+    over = mongo.Allowance(time.monotonic())
+    for reading in (
+        search.find(database, Query("Patient", {}, BY_ID, 10), None, over),
+        search.count(database, "Patient", {}, None, over),
+        search.ids(database, "Patient", {}, 10, None, over),
+        search.tokens_of(database, "Patient", {}, ("",), 10, None, over),
+    ):
+        error = await refused(reading)
+        assert (error.status, error.issues[0].number) == (503, 5003)
+
+
+async def test_more_values_than_a_command_can_hold_are_refused(database: Database) -> None:
+    await write(database, put("a"))
+    too_many = {"_id": {"$in": [f"{number:064}" for number in range(250_000)]}}
+    error = await refused(search.ids(database, "Patient", too_many, 10))
+    assert (error.status, error.issues[0].number) == (400, 4006)
+    ordered = await refused(search.find(database, Query("Patient", too_many, BY_ID, 10)))
+    assert ordered.issues[0].number == 4006
+
+
+async def test_rows_are_read_without_their_bodies(database: Database) -> None:
+    await write(database, put("a", sort_keys={"n": {"a": 1}}))
+    by_key = Query("Patient", {}, (("k.n.a", 1), *BY_ID), 1, frozenset({"k.n.a"}), bodies=False)
+    for query in (by_key, replace(by_key, missing_last=frozenset())):
+        (row,) = (await search.find(database, query)).rows
+        assert (row.id, row.keys, row.body) == ("a", (1, "a"), b"")
+
+
 async def test_fields_asked_for_are_read_along(database: Database) -> None:
     await write(database, put("a", tokens=("active|true|",)))
     (row,) = (await search.find(database, Query("Patient", {}, BY_ID, 1, fields=("t",)))).rows
@@ -127,14 +169,14 @@ async def test_gathering_tokens_of_too_many_rows_is_given_up(
 async def test_ids_counts_and_types_are_told(database: Database) -> None:
     await write(database, *(put(f"p{n}", tokens=("a",)) for n in range(6)), put("g", type="Group"))
     assert len(await search.ids(database, "Patient", {"t": "a"}, 4)) == 4
-    assert await search.estimate(database, "Patient", {"t": "a"}) == 6
+    assert await sampling.estimate(database, "Patient", {"t": "a"}) == 6
     assert await search.existing_types(database) == {"Patient", "Group"}
 
 
 async def test_many_matches_are_estimated_from_a_sample(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sampling, "_COUNTED_EXACTLY", 10)
     await write(database, *(put(f"p{n}", tokens=("a",) if n % 2 else ("b",)) for n in range(400)))
-    assert 120 < await search.estimate(database, "Patient", {"t": "a"}) < 280
+    assert 120 < await sampling.estimate(database, "Patient", {"t": "a"}) < 280
 
 
 async def test_a_search_that_takes_too_long_is_ended_and_says_so(database: Database) -> None:

@@ -5,30 +5,27 @@ https://hl7.org/fhir/R4/search.html#composite
 Index, in `c`: one sub-document `{e, t, s, d, q}` for each instance of an element that a composite of the type is tied
 to; `e` is the element (`component`), empty for the resource itself, the other fields hold what each component parameter
 writes for this instance. A composite tied to the resource itself needs none where each of its components is the same as
-a whole parameter: those are in the row.
+a whole parameter: those are in the row. instances.py writes them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 from fhir_server.definitions.capability import targets_of
-from fhir_server.definitions.elements import structure
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters, union_members
-from fhir_server.search.entries import Entries
 from fhir_server.search.escaping import split_unescaped
-from fhir_server.search.expressions import Member, NotReadable
+from fhir_server.search.expressions import NotReadable
 from fhir_server.search.parameter_types import date, number, quantity, reference, string, token, uri
 from fhir_server.search.parameter_types.bad_value import BadValue
-from fhir_server.search.paths import Branch, Leaf, Visit, branches, leaves
+from fhir_server.search.paths import leaves
 from fhir_server.search.places import Place, places
 from fhir_server.search.request import AnyOf, Clause, Composed, Condition, Missing, Value
 from fhir_server.search.unions import unions
 from fhir_server.search.writers import writer
 
-_FROM_RESOURCE = "%resource."
+FROM_RESOURCE = "%resource."
+"""Begins the expression of a component that is read from the resource, whatever the instance."""
 Table = Mapping[str, SearchParameter]
 
 
@@ -93,31 +90,30 @@ def _part(parameter: SearchParameter, type: str, path: str, position: int, table
     expressions = [component.expression for component in parameter.components]
     for expression in (expressions[position], *expressions):
         if _is_searchable(definition, type, expression):
-            own = _searchable(definition, _joined(path, expression))
+            own = searchable(definition, joined(path, expression))
             # Of several that say the same, the first: combos then share the entries of the other composites.
             # Of R4's own, so that entries keep their names whatever is added.
             same = (each for each in search_parameters(parameter.base).values() if _is_same(each, definition, own))
             named = next(same, definition)
-            return Part(named, expression, _is_in_row(named) and own <= _searchable(named, named.expression or ""))
+            return Part(named, expression, _is_in_row(named) and own <= searchable(named, named.expression or ""))
     raise NotReadable(f"{parameter.code}: {expressions[position]} is nothing that {definition.code} searches by")
 
 
 def _is_same(parameter: SearchParameter, definition: SearchParameter, own: frozenset[Place]) -> bool:
     if parameter.type != definition.type or not parameter.expression:
         return False
-    return _searchable(parameter, parameter.expression) == own
+    return searchable(parameter, parameter.expression) == own
 
 
 def _whole(part: Part) -> Part | None:
-    """The parameter of R4 that has the part's entries in a row, and none of other instances: nothing more is read from what
-    repeats. `combo-code` reads components too, so it is `code`.
+    """The part's own parameter, or one of R4's, that has the part's entries in a row and no others: `combo-code` reads
+    components too, so it is `code`.
     """
-    own = _searchable(part.parameter, part.expression)
+    own = searchable(part.parameter, part.expression)
     for each in (part.parameter, *search_parameters(part.parameter.base).values()):
         if each.type != part.parameter.type or not each.expression or not _is_in_row(each):
             continue
-        found = _searchable(each, each.expression)
-        if own <= found and not any(_repeats(each.base, place) for place in found - own):
+        if own == searchable(each, each.expression):
             return Part(each, part.expression, is_implied=True)
     return None
 
@@ -126,146 +122,28 @@ def _is_in_row(parameter: SearchParameter) -> bool:
     return parameter.code not in unions(parameter.base)
 
 
-def _repeats(type: str, place: Place) -> bool:
-    for step in place:
-        element = structure(type).elements.get(step.name) if isinstance(step, Member) else None
-        if element is None or element.repeats:
-            return True
-        if element.primitive:
-            return False
-        type = element.type
-    return False
-
-
-def _joined(path: str, expression: str) -> str:
+def joined(path: str, expression: str) -> str:
+    """A component's expression from the resource, where its composite is tied to what `path` leads to."""
     members = [member.strip() for member in union_members(expression)]
     return " | ".join(
-        member.removeprefix(_FROM_RESOURCE) if member.startswith(_FROM_RESOURCE) or not path else f"{path}.{member}"
+        member.removeprefix(FROM_RESOURCE) if member.startswith(FROM_RESOURCE) or not path else f"{path}.{member}"
         for member in members
     )
 
 
 def _is_searchable(definition: SearchParameter, type: str, expression: str) -> bool:
-    start = definition.base if expression.startswith(_FROM_RESOURCE) else type
+    start = definition.base if expression.startswith(FROM_RESOURCE) else type
     try:
-        found = leaves(start, expression.removeprefix(_FROM_RESOURCE))
+        found = leaves(start, expression.removeprefix(FROM_RESOURCE))
     except NotReadable:
         return False
     return any(writer(definition, leaf, found) is not None for leaf in found)
 
 
-def _searchable(definition: SearchParameter, expression: str) -> frozenset[Place]:
+def searchable(definition: SearchParameter, expression: str) -> frozenset[Place]:
     """The places of the resource that an expression leads to and the definition's type can be searched by."""
     found = places(definition.base, expression)
     return frozenset(place for place, leaf in found.items() if writer(definition, leaf, (leaf,)) is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class Elements:
-    """How the elements of a type that composites are tied to are read: each instance writes one sub-document.
-
-    `written` are the codes of parameters that read nothing else that can be searched by: the instances write their
-    entries to the row too, so that nothing is read twice.
-    """
-
-    branches: tuple[Branch, ...]
-    written: frozenset[str]
-
-
-def elements(resource_type: str, table: Table) -> Elements:
-    """How the composites among the parameters of a type are indexed."""
-    by_element: dict[str, tuple[Root, dict[tuple[str, str], Part]]] = {}
-    for parameter in table.values():
-        if parameter.type != "composite" or not parameter.expression:
-            continue
-        for root in roots(parameter, table):
-            if root.element is None:
-                continue
-            _, parts = by_element.setdefault(root.element, (root, {}))
-            parts.update({(part.parameter.code, part.expression): part for part in root.parts})
-    found: list[Branch] = []
-    written: set[str] = set()
-    for element, (root, named) in by_element.items():
-        parts = tuple(named.values())
-        whole = tuple(part for part in parts if part.parameter.code not in written and _is_whole(root, part))
-        written |= {part.parameter.code for part in whole}
-        visit = _instance(root, whole, tuple(part for part in parts if part not in whole))
-        found += branches(resource_type, root.path, partial(_at, visit)) if element else (Branch(None, visit),)
-    return Elements(tuple(found), frozenset(written))
-
-
-def _is_whole(root: Root, part: Part) -> bool:
-    """Whether the part's parameter finds nothing but what the instances hold."""
-    if not root.element or not part.is_implied or part.expression.startswith(_FROM_RESOURCE):
-        return False
-    own = _searchable(part.parameter, _joined(root.path, part.expression))
-    return own == _searchable(part.parameter, part.parameter.expression or "")
-
-
-def _at(visit: Visit, leaf: Leaf) -> Visit:
-    return visit
-
-
-def _instance(root: Root, whole: Sequence[Part], rest: Sequence[Part]) -> Visit:
-    """What writes the sub-document of an instance, and the entries of the parts in `whole` to the row."""
-    first = [branch for part in whole for branch in branches(root.type, part.expression, _reader(part))]
-    inside = [branch for part in rest if not _is_outside(part) for branch in _part_branches(root.type, part)]
-    outside = [branch for part in rest if _is_outside(part) for branch in _part_branches(part.parameter.base, part)]
-    may_be_modified = any(not _is_plain(part) for part in (*whole, *rest))
-
-    def visit(value: Any, entries: Entries) -> None:
-        own = Entries(entries.own_bases, entries.resource)
-        own.references, own.keys = entries.references, entries.keys
-        _visit_all(first, value, own)
-        entries.take(own)
-        own.keys = {}
-        _visit_all(inside, value, own)
-        _visit_all(outside, entries.resource, own)
-        if may_be_modified:
-            _drop_modified(own)
-        else:
-            own.strings.clear()
-        fields = own.fields()
-        if fields:
-            entries.composites.append({"e": root.element, **fields})
-
-    return visit
-
-
-def _visit_all(found: Sequence[Branch], value: Any, entries: Entries) -> None:
-    for branch in found:
-        member = value if branch.property is None else value.get(branch.property)
-        if member is not None:
-            branch.visit(member, entries)
-
-
-def _is_outside(part: Part) -> bool:
-    return part.expression.startswith(_FROM_RESOURCE)
-
-
-def _part_branches(type: str, part: Part) -> tuple[Branch, ...]:
-    return branches(type, part.expression.removeprefix(_FROM_RESOURCE), _reader(part))
-
-
-def _reader(part: Part) -> Callable[[Leaf], Visit | None]:
-    parameter = part.parameter
-    assert parameter.expression is not None
-    all_leaves = leaves(parameter.base, parameter.expression)
-    return lambda leaf: writer(parameter, leaf, all_leaves)
-
-
-def _is_plain(part: Part) -> bool:
-    """Whether what the part writes to `s` is for modifiers alone, and nothing that it writes to `t`."""
-    assert part.parameter.expression is not None
-    found = leaves(part.parameter.base, part.parameter.expression)
-    return part.parameter.type not in ("string", "reference") and Leaf("Identifier") not in found
-
-
-def _drop_modified(entries: Entries) -> None:
-    """Components take no modifiers, so the entries for them are left out."""
-    for found in (entries.tokens, entries.strings):
-        for key in [key for key in found if ":" in key.partition("|")[0]]:
-            del found[key]
 
 
 def read_value(

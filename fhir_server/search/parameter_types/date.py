@@ -34,6 +34,10 @@ _ZERO = datetime(1970, 1, 1, tzinfo=UTC)
 
 def stretch(text: str) -> tuple[int, int] | None:
     """The first and last millisecond a date, dateTime or instant may mean; None where there is no such moment."""
+    if len(text) == 25:
+        begins = _second(text)
+        if begins is not None:
+            return begins, begins + _SECOND - 1
     match = _MOMENT(text)
     if match is None:
         return None
@@ -60,6 +64,19 @@ def stretch(text: str) -> tuple[int, int] | None:
         return lo, lo + _SECOND - 1
     digits = fraction[:3]
     return lo + int(digits.ljust(3, "0")), lo + int(digits.ljust(3, "9"))
+
+
+def _second(text: str) -> int | None:
+    """When a second of the form that most records have begins, `2020-01-01T00:00:00+00:00`; None for other forms."""
+    if not (text[4] == text[7] == "-" and text[10] == "T" and text[13] == text[16] == text[22] == ":"):
+        return None
+    if text[19] not in "+-" or text[20:22] > "14" or text[23] > "5":
+        return None
+    try:
+        since = datetime.fromisoformat(text) - _ZERO
+    except ValueError:
+        return None
+    return since.days * _DAY + since.seconds * _SECOND
 
 
 def _long_stretch(year: int, month: int | None) -> tuple[int, int] | None:

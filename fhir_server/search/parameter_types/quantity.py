@@ -191,7 +191,7 @@ def _made_keys(parameter: str, unit: _Unit) -> _Keys:
     if system and code:
         key, canonical = _system_key(parameter, system, code)
         keys[key] = canonical
-    return tuple((bounded(key), canonical and canonical.linear()) for key, canonical in keys.items())
+    return tuple((bounded(key), canonical.linear() if canonical else None) for key, canonical in keys.items())
 
 
 def _system_key(parameter: str, system: str, code: str) -> tuple[str, Canonical | None]:
@@ -221,7 +221,7 @@ def read_value(parameter: str, text: str) -> Measured:
         raise BadValue('has one "|" or too many; write "5.4", "5.4||mg" or "5.4|http://unitsofmeasure.org|mg"')
     asked = read_number(parts[0])
     key, canonical = _asked_key(parameter, *parts[1:])
-    linear = canonical and canonical.linear()
+    linear = canonical.linear() if canonical else None
     ends = (_converted(each.as_integer_ratio(), linear) for each in (asked.lo, asked.value, asked.hi))
     return measured(key, asked, *ends)
 

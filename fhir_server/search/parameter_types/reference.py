@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/search.html#reference, https://hl7.org/fhir/R4/references.html#canonical
 
 Index, in `t`: `param|Type/id` for references inside this server, however they were written; `param|url` for others.
-Versions of references are dropped. A canonical is written as `param|url` and, with a version, as `param|url|version`.
+Versions of references are dropped. A canonical is written as `param|url` and as `param|url|version`, where the version
+is empty if it names none.
 A Reference's identifier is written as an Identifier of a token parameter called `param:identifier`.
 """
 
@@ -114,14 +115,13 @@ def _canonical_writer(parameter: str) -> Visit:
     prefix = f"{parameter}|"
 
     def write(value: Any, entries: Entries) -> None:
-        url, mark, version = value.partition("|")
+        url, _, version = value.partition("|")
         found = located_in(entries, url)
         if found is None:
             entries.mark_present(parameter)
             return
         entries.tokens[prefix + found] = None
-        if mark:
-            entries.tokens[f"{prefix}{found}|{version}"] = None
+        entries.tokens[f"{prefix}{found}|{version}"] = None
 
     return write
 

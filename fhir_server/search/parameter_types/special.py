@@ -58,16 +58,16 @@ def read_value(text: str) -> Near:
 
 def _degrees(text: str, name: str, most: int) -> float:
     if not _DECIMAL(text) or not -most <= float(text) <= most:
-        raise BadValue(f'has a {name} of "{text}"; write degrees from -{most} to {most}, the latitude first')
+        raise BadValue(f"has no {name} that can be; write degrees from -{most} to {most}, the latitude first")
     return float(text)
 
 
 def _metres(distance: str, unit: str) -> float:
     length = canonical(_MILES.get(unit, unit))
     if length is None or length.unit != "m":
-        raise BadValue(f'has a distance in "{unit}"; write km, m or mi')
+        raise BadValue("has a distance in what is no unit of length; write km, m or mi")
     if not _DECIMAL(distance) or distance.startswith("-"):
-        raise BadValue(f'has a distance of "{distance}"; write a number that is not negative, as in 10 or 0.5')
+        raise BadValue("has no distance that can be; write a number that is not negative, as in 10 or 0.5")
     metres = float(distance) * float(length.factor)
     if metres > FARTHEST_METRES:
         raise BadValue(f"has a distance beyond {FARTHEST_METRES / 1000:g} km, the whole earth; leave the parameter out")

@@ -111,8 +111,8 @@ def _fill(type: str, made: dict[str, _Readable]) -> _Readable:
 
 
 def _walk(value: Any, readable: _Readable, texts: list[str]) -> None:
-    for name in readable if len(readable) < len(value) else value:
-        inner, member = readable.get(name), value.get(name)
+    for name, member in value.items():
+        inner = readable.get(name)
         if inner is None or member is None:
             continue
         if inner is _TEXT:
@@ -121,7 +121,9 @@ def _walk(value: Any, readable: _Readable, texts: list[str]) -> None:
             else:
                 texts += [item for item in member if item is not None]
         elif isinstance(member, dict):
-            _walk(member, inner, texts)
+            # A Quantity has texts in extensions alone.
+            if len(inner) > 1 or "extension" in member:
+                _walk(member, inner, texts)
         else:
             for item in member:
                 _walk(item, inner, texts)

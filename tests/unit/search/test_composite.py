@@ -150,7 +150,7 @@ def test_every_composite_of_r4_is_bound_and_its_components_are_indexed_in_the_ro
         for parameter in table.values():
             if parameter.type == "composite":
                 for root in roots(parameter, table):
-                    assert root.element != ""
+                    assert (root.element == "") is (parameter.code == "code-value-string")
                     assert len(root.parts) == len(parameter.components)
                     assert all(part.is_implied for part in root.parts)
                     bound += 1
@@ -169,3 +169,26 @@ def test_a_composite_over_the_resource_whose_parameters_read_more_gets_a_sub_doc
     (found,) = index_values(resource, "r1", (), None, added).composites
     assert found["e"] == ""
     assert set(found["t"]) == {"telecom|1|", "telecom|2|"}
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [({"valueString": "Positive"}, True), ({"valueCodeableConcept": {"text": "Positive"}}, False), ({}, False)],
+)
+def test_the_text_of_a_coded_value_is_no_string_beside_a_code(value: dict[str, Any], found: bool) -> None:
+    indexed = row({"resourceType": "Observation", "code": code("w"), **value})
+    assert ("c" in indexed) is found
+    assert finds("Observation", [("code-value-string", "w$pos")], indexed) is found
+    assert not finds("Observation", [("code-value-string", "x$pos")], indexed)
+    assert finds("Observation", [("code-value-string:missing", "false")], indexed) is found
+    assert finds("Observation", [("code-value-string:missing", "true")], indexed) is not found
+
+
+def test_what_components_write_once_is_in_the_row_with_all_that_belongs_to_it() -> None:
+    shown = {"code": {"coding": [{"code": "Z", "display": "Zed"}]}, "valueQuantity": quantity("7")}
+    values = index_values({"resourceType": "Observation", "component": [shown, *PRESSURE["component"]]}, "r1", (), None)
+    assert {"component-code|z|", "component-code|8480-6|http://loinc.org"} <= set(values.tokens)
+    assert values.strings == ("component-code:text|zed",)
+    assert "s" not in values.composites[0]
+    assert values.sort_keys["component-code"] == {"a": "8462-4", "d": "z"}
+    assert values.sort_keys["component-value-quantity"] == {"a": 7.0, "d": 120.0}

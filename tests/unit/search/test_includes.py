@@ -64,7 +64,7 @@ def test_includes_may_come_several_times_and_are_shown() -> None:
         ("_include", "Observation:code", "which is a token and no reference"),
         ("_include", "Observation:subject:Patent", "not a resource type"),
         ("_include", "Observation:subject:Practitioner", "never names"),
-        ("_include", "*:subject", "names no type"),
+        ("_include", "*:subject", "without its type"),
         ("_include", "Patient:organization", "_include:iterate"),
         ("_include", "Patient:*", "_include:iterate"),
         ("_revinclude", "Encounter:patient", "but the search finds Observation"),

@@ -44,7 +44,7 @@ def test_an_observation_is_found_by_what_it_holds_and_by_its_patient_first() -> 
         "subject|Patient/p1",
     }
     assert values.owned_tokens == ("p1|", *(f"p1|{token}" for token in values.tokens))
-    assert [(each.parameter, each.lo, each.hi) for each in values.dates] == [("date", 1577836800000, 1577923199999)]
+    assert values.dates == (("date", 1577836800000, 1577923199999),)
     assert values.sort_keys["date"] == {"a": 1577836800000, "d": 1577836800000}
     assert values.sort_keys["code"] == {"a": "8302-2", "d": "x"}
 

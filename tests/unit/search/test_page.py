@@ -1,11 +1,13 @@
 """Sealed cursors: they open for whom they were made, and for nobody else."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.registry import resource_types
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32
@@ -18,6 +20,7 @@ STATE = PageState(
     ),
     lenient=True,
     snapshot=(1_795_328_325, 30),
+    types=frozenset(("Account", "Patient", "VisionPrescription")),
 )
 DAY = 86_400
 
@@ -38,6 +41,12 @@ def test_a_state_comes_back_whole_up_to_its_last_second() -> None:
 def test_a_first_page_has_no_position() -> None:
     state = PageState((), NOW, None)
     assert unseal(KEY, seal(KEY, state, "Patient", "me", NOW), "Patient", "me", NOW, DAY) == state
+
+
+def test_all_types_fit_into_a_link_of_few_characters() -> None:
+    text = seal(KEY, replace(STATE, types=frozenset(resource_types())), "Patient", "me", NOW)
+    assert unseal(KEY, text, "Patient", "me", NOW, DAY).types == frozenset(resource_types())
+    assert len(text) < len(seal(KEY, replace(STATE, types=None), "Patient", "me", NOW)) + 40
 
 
 def test_a_cursor_is_safe_in_a_url_and_shows_nothing() -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.search.parse import of_type, parse
 from fhir_server.search.request import (
     AnyOf,
@@ -188,22 +189,83 @@ def test_all_findings_are_told_at_once() -> None:
     assert sorted(numbers) == [UNKNOWN_PARAMETER, UNKNOWN_MODIFIER, BAD_VALUE, BAD_VALUE, BAD_SORT]
 
 
-def test_the_lenient_are_warned_and_get_the_rest() -> None:
-    request = read("Patient", ("nope", "1"), ("family:x", "x"), ("_query", "a"), ("family", "x"), lenient=True)
+def test_the_lenient_are_warned_of_unknown_names_and_get_the_rest() -> None:
+    request = read("Patient", ("nope", "1"), ("nope:exact", "2"), ("family", "x"), lenient=True)
     assert request.conditions == read("Patient", ("family", "x")).conditions
     assert request.applied == (("family", "x"),)
-    assert [(issue.severity, issue.number) for issue in request.warnings] == [
-        ("warning", UNKNOWN_PARAMETER),
-        ("warning", UNKNOWN_MODIFIER),
-        ("warning", NOT_SUPPORTED),
-    ]
+    assert [(issue.severity, issue.number) for issue in request.warnings] == [("warning", UNKNOWN_PARAMETER)] * 2
     assert "was ignored" in request.warnings[0].text
 
 
-@pytest.mark.parametrize("pair", [("birthdate", "x"), ("_count", "x"), ("_sort", "x"), ("family", "")])
-def test_leniency_does_not_reach_bad_values(pair: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    "pair",
+    [
+        ("birthdate", "x"),
+        ("_count", "x"),
+        ("_sort", "x"),
+        ("family", ""),
+        ("family:x", "x"),
+        ("_sort:x", "_id"),
+        ("_include:x", "*"),
+        ("_list:not", "1"),
+        ("_list", "$current-allergies"),
+        ("_query", "a"),
+        ("_filter", "nope eq x"),
+        ("_filter", "family eq x or nope eq x"),
+        ("organization.nope", "x"),
+        ("nope.name", "x"),
+        ("_has:Observation:patient:nope", "x"),
+        ("_has:Nope:patient:code", "x"),
+        ("_type", "Patient"),
+        ("_type:not", "Patient"),
+        ("fam\x00ily", "x"),
+    ],
+)
+def test_leniency_ends_where_the_name_is_known(pair: tuple[str, str]) -> None:
     with pytest.raises(FhirError):
         read("Patient", pair, lenient=True)
+
+
+def test_what_one_of_several_types_has_is_not_left_out_for_the_lenient() -> None:
+    types = ("_type", "Observation,Patient")
+    with pytest.raises(FhirError):
+        read("", types, ("code", "x"), lenient=True)
+    assert len(read("", types, ("nope", "x"), lenient=True).warnings) == 1
+
+
+def test_what_is_not_ready_yet_is_not_left_out_for_the_lenient() -> None:
+    pending = ParameterSet(1, (), {("Patient", "shoe-size"): "is being indexed"})
+    with pytest.raises(FhirError):
+        parse("Patient", [("shoe-size", "44")], True, parameter_set=pending)
+
+
+@pytest.mark.parametrize("name", ["_list:not", "_list:not:x", "_filter:x", "_filter:"])
+def test_criteria_of_every_search_take_no_modifier_and_say_so(name: str) -> None:
+    (issue,) = refused("Patient", (name, "1"))
+    assert (issue.number, issue.expression) == (UNKNOWN_MODIFIER, name.partition(":")[0])
+    assert f"':{name.partition(':')[2]}'" in issue.text
+    assert "It takes none." in issue.text
+
+
+@pytest.mark.parametrize("type", ["", "Patient"])
+def test_type_takes_no_modifier(type: str) -> None:
+    (issue,) = refused(type, ("_type:not", "Patient"))
+    assert (issue.number, issue.expression) == (UNKNOWN_MODIFIER, "_type")
+
+
+@pytest.mark.parametrize(
+    ("name", "suggested", "never"),
+    [
+        ("code:in", "", "_score"),
+        ("count", "_count", "zz"),
+        ("famly:exact", "family", "_"),
+        ("_include2", "_include", "zz"),
+    ],
+)
+def test_a_guess_is_near_what_was_sent(name: str, suggested: str, never: str) -> None:
+    (issue,) = refused("Patient", (name, "x"))
+    assert suggested in issue.text
+    assert never not in issue.text
 
 
 @pytest.mark.parametrize("value", ["", ",", "a,", ",a", "a,,b"])
@@ -314,3 +376,9 @@ def test_too_many_strings_in_all_are_refused_at_once() -> None:
     (issue,) = refused("Provenance", ("target", ids))
     assert issue.number == TOO_COSTLY
     assert "Patient/p1" in issue.text
+
+
+def test_a_parameter_sent_often_is_refused_once() -> None:
+    with pytest.raises(FhirError) as refused:
+        read("Patient", *[("bogus", "x")] * 50)
+    assert len(refused.value.issues) == 1

@@ -89,8 +89,23 @@ def test_contained() -> None:
     assert (read("Patient").contained, read("Patient").container) == ("false", True)
     request = read("Medication", ("_contained", "both"), ("_containedType", "contained"))
     assert (request.contained, request.container) == ("both", False)
-    for pair in (("_contained", "yes"), ("_containedType", "x")):
-        assert [issue.number for issue in refused("Patient", pair)] == [BAD_VALUE]
+    for pairs in ((("_contained", "yes"),), (("_contained", "true"), ("_containedType", "x"))):
+        assert [issue.number for issue in refused("Patient", *pairs)] == [BAD_VALUE]
+
+
+def test_how_contained_resources_are_shown_is_asked_only_where_they_are_searched() -> None:
+    for value in ("container", "contained"):
+        (issue,) = refused("Patient", ("_containedType", value))
+        assert (issue.number, issue.expression) == (BAD_VALUE, "_containedType")
+        assert "_contained=true" in issue.text
+        assert refused("Patient", ("_contained", "false"), ("_containedType", value))
+
+
+@pytest.mark.parametrize("pair", [("_count", "0"), ("_summary", "count")])
+def test_a_number_alone_and_no_number_exclude_each_other(pair: tuple[str, str]) -> None:
+    (issue,) = refused("Patient", pair, ("_total", "none"))
+    assert (issue.number, issue.expression) == (BAD_VALUE, "_total")
+    assert read("Patient", pair, ("_total", "accurate")).count_only
 
 
 def test_explain_is_true_or_false() -> None:

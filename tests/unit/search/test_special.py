@@ -71,6 +71,15 @@ def test_what_is_no_place_is_refused_with_what_to_write(text: str) -> None:
         read_value(text)
 
 
+@pytest.mark.parametrize(
+    "text", ["12.3456789|north", "91.2345|0", "1|2|ninety", "1|2|-3.5", "1|2|3|parsecs", "1|2|20001"]
+)
+def test_a_refusal_repeats_nothing_of_the_place(text: str) -> None:
+    with pytest.raises(BadValue) as refusal:
+        read_value(text)
+    assert [part for part in text.split("|") if len(part) > 2 and part in str(refusal.value)] == []
+
+
 def test_the_filter_is_a_circle_on_the_sphere_in_radians() -> None:
     circle = predicate(Near(42.26, -71.8, 6_378.1))
     assert circle == {"g": {"$elemMatch": {"at": {"$geoWithin": {"$centerSphere": [[-71.8, 42.26], 0.001]}}}}}
