@@ -86,7 +86,7 @@ MISSING = {"a": date.FAR_FUTURE, "d": date.FAR_PAST}
 """The sort keys of a resource without a value for its type's INDEXED_SORT: last in either direction."""
 
 URL_VERSION = "url:version|"
-"""Begins the token `url:version|url|version` of a resource that canonicals name; the version is empty if it has none."""
+"""Begins the token `url:version|url|version` of a resource that canonicals name; without a version it ends there."""
 
 MAX_OWNED_TOKENS = 20_000
 """Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
