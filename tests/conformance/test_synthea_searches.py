@@ -26,7 +26,21 @@ BUNDLES = 5
 TYPES = ["CarePlan", "Condition", "DiagnosticReport", "Encounter", "Immunization", "MedicationRequest", "Observation",
          "Organization", "Patient", "Practitioner", "Procedure"]  # fmt: skip
 """Those of the table by hand that the Bundles hold."""
-SEARCHES = [(type, names) for table in (REQUIRED, OPTIONAL) for type in TYPES for names in table.get(type, ())]
+NOT_HELD = {
+    ("Condition", "patient category"),
+    ("Condition", "patient category clinical-status"),
+    ("Condition", "patient category encounter"),
+    ("Encounter", "identifier"),
+    ("Encounter", "patient location"),
+}
+"""What Synthea leaves out; tests/rest/test_us_core_searches.py has records with it."""
+SEARCHES = [
+    (type, names)
+    for table in (REQUIRED, OPTIONAL)
+    for type in TYPES
+    for names in table.get(type, ())
+    if (type, names) not in NOT_HELD
+]
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +78,7 @@ def test_a_search_of_us_core_finds_what_matches_and_only_that(synthea: Served, t
     held = synthea.world.records.get(type, [])
     sample = Random(7).sample(held, min(len(held), 6))
     asked = [(each, pairs) for each in sample for pairs in list(asked_of(each, names))[:8]]
-    if not asked:
-        pytest.skip(f"these records have no {type} with {names}")
+    assert asked, f"these records have no {type} with {names}"
     for each, pairs in asked:
         if not (type == "Patient" and names == "identifier"):
             # An SSN is one number with dashes and without, which the matcher by hand does not know.

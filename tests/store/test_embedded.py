@@ -35,9 +35,9 @@ from pathlib import Path
 from pymongo import MongoClient
 from fhir_server.store.embedded import embedded_mongod
 with embedded_mongod(Path(sys.argv[1])) as mongod:
-    sys.stdout.write(f"{mongod.pid} {mongod.started_here}\\n")
-    sys.stdout.flush()
     try:
+        sys.stdout.write(f"{mongod.pid} {mongod.started_here}\\n")
+        sys.stdout.flush()
         sys.stdin.read()
     except KeyboardInterrupt:
         with MongoClient(mongod.uri) as client:
