@@ -250,7 +250,11 @@ class _Run:
 async def _advised(reading: Reading, parts: Sequence[Part], queries: Sequence[Query]) -> tuple[list[Part], list[Query]]:
     """The parts and their queries as they are best run. Raises FhirError 400 where one would read too much."""
     advised = [await reading.advised(part.request, query) for part, query in zip(parts, queries, strict=True)]
-    return [replace(part, hint=query.hint) for part, query in zip(parts, advised, strict=True)], advised
+    hinted = [
+        part if better is query else replace(part, hint=better.hint)
+        for part, query, better in zip(parts, queries, advised, strict=True)
+    ]
+    return hinted, advised
 
 
 def _resized(request: SearchRequest, count: int) -> SearchRequest:

@@ -69,11 +69,12 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
 
 def _entries(context: RequestContext, shown: Iterable[Shown], mode: bytes) -> list[bytes]:
     # A URL and an id are made of characters that JSON writes as they are.
-    start, middle = b'{"fullUrl":"' + context.base.encode() + b"/", b'","resource":'
-    end = b',"search":{"mode":"' + mode + b'"}}'
+    start = b'{"fullUrl":"' + context.base.replace("%", "%%").encode() + b'/%b","resource":%b'
+    plain = start + b',"search":{"mode":"' + mode + b'"}}'
     return [
-        b"%b%b%b%b%b"
-        % (start, each.place.encode(), middle, each.body, end if each.score is None else _scored(mode, each.score))
+        plain % (each.place.encode(), each.body)
+        if each.score is None
+        else start % (each.place.encode(), each.body) + _scored(mode, each.score)
         for each in shown
     ]
 
