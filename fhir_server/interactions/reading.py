@@ -18,7 +18,8 @@ from fhir_server.search.query import Query
 from fhir_server.search.request import SearchRequest
 from fhir_server.store import cost
 from fhir_server.store import search as stored
-from fhir_server.store.mongo import Allowance, Database
+from fhir_server.store.allowance import Allowance
+from fhir_server.store.mongo import Database
 from fhir_server.store.search import At, SearchRow
 
 _AT_ONCE = 8

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
-from operator import itemgetter
-from time import monotonic
 from typing import Any, Literal
 from weakref import WeakValueDictionary
 
@@ -40,12 +38,12 @@ from pymongo.write_concern import WriteConcern
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
+from fhir_server.store.allowance import Allowance
 
 __all__ = [
     "APPLICATION_NAME",
     "MAX_KEY",
     "MAX_ROW_BYTES",
-    "Allowance",
     "Collection",
     "Database",
     "Document",
@@ -82,8 +80,6 @@ Session = AsyncClientSession
 DriverError = PyMongoError
 
 MAX_KEY = MaxKey()
-MAX_PAGE_BYTES = 64 * 1024 * 1024
-"""Bodies of one page of a search or history. One resource can have up to a quarter of it."""
 MAX_ROW_BYTES = 16 * 1024 * 1024
 """BSON's limit for one document: https://www.mongodb.com/docs/manual/reference/limits/"""
 
@@ -110,37 +106,6 @@ _VALIDATION_CODE = 121
 
 class SnapshotGone(Exception):
     """MongoDB no longer has, or cannot yet give, the moment to be read at (SnapshotTooOld, SnapshotUnavailable)."""
-
-
-_body_of = itemgetter("body")
-
-
-def _page_bytes() -> int:
-    return MAX_PAGE_BYTES
-
-
-@dataclass(slots=True)
-class Allowance:
-    """What the reads of one request may still take: time `until`, in monotonic seconds, and `bytes` of bodies."""
-
-    until: float
-    bytes: int = field(default_factory=_page_bytes)
-
-    @property
-    def milliseconds(self) -> int:
-        """What is left of the time; 0 or less where it is over."""
-        return int((self.until - monotonic()) * 1000)
-
-    def take(self, rows: Sequence[Document]) -> None:
-        """Count rows that were read. Raises FhirError 400 where their bodies are more than what is left."""
-        if rows and "body" in rows[0]:
-            # A page has 51 rows, and all or none of them have their bodies: 3 µs, in a loop 20.
-            self.bytes -= sum(map(len, map(_body_of, rows)))
-        if self.bytes < 0:
-            raise outcome.TOO_COSTLY(
-                f"The page would be larger than {MAX_PAGE_BYTES} bytes. Ask for fewer resources at once with _count.",
-                "_count",
-            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -370,7 +335,7 @@ async def explained(database: Database, command: Mapping[str, Any], run: bool) -
 async def page_of(cursor: AsyncIterable[Document], allowance: Allowance | None = None) -> list[Document]:
     """The rows of one page of answers, read as they come.
 
-    Raises FhirError 400 where their bodies are more than MAX_PAGE_BYTES together, or than what the `allowance` has
+    Raises FhirError 400 where their bodies are more together than a page may have, or than what the `allowance` has
     left: 1,000 rows may hold 16 GB.
     """
     taken_from = allowance or Allowance(0)

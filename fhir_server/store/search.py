@@ -15,9 +15,9 @@ from fhir_server.definitions.registry import is_resource_type
 from fhir_server.search.cost import remedy
 from fhir_server.search.page import Snapshot
 from fhir_server.search.query import Part, Query, live
+from fhir_server.store.allowance import Allowance
 from fhir_server.store.mongo import (
     MAX_KEY,
-    Allowance,
     Database,
     Document,
     DriverError,

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from fhir_server.core.outcome import FhirError
 from fhir_server.interactions.context import RequestContext
-from fhir_server.store import cost, mongo
+from fhir_server.store import allowance, cost, mongo
 from tests.rest.bundles import next_link, places
 from tests.rest.conftest import observation, patient
 from tests.rest.in_process import joined, opened, page, put, recorded, rest
@@ -44,7 +44,7 @@ async def test_a_page_and_what_it_includes_share_one_limit_of_bytes(
     for number in range(5):
         await put(context, large("Patient", f"p{number}"))
         await put(context, observation(f"p{number}", id=f"o{number}", note=[{"text": "b" * BODY}]))
-    monkeypatch.setattr(mongo, "MAX_PAGE_BYTES", 8 * BODY)
+    monkeypatch.setattr(allowance, "MAX_PAGE_BYTES", 8 * BODY)
     assert len(places(await page(context, "Observation?_count=5"))) == 5
     error = await refused(context, "Observation?_count=5&_include=Observation:patient")
     assert (error.status, error.issues[0].number) == (400, 4006)
@@ -59,7 +59,7 @@ async def test_only_what_a_page_shows_counts(context: RequestContext, monkeypatc
         await put(context, large("Patient", f"p{number}", gender="male" if number % 4 == 3 else "female"))
         await put(context, large("Practitioner", f"p{number}"))
         await put(context, observation(f"p{number}", id=f"o{number}"))
-    monkeypatch.setattr(mongo, "MAX_PAGE_BYTES", 5 * BODY)
+    monkeypatch.setattr(allowance, "MAX_PAGE_BYTES", 5 * BODY)
     expected = {f"{type}/p{number}" for type in ("Patient", "Practitioner") for number in range(8)}
     first = await page(context, "?_type=Patient,Practitioner&_count=4")
     assert {*places(first), *await rest(context, first)} == expected

@@ -7,7 +7,9 @@ import pytest
 
 from fhir_server.core.write_plan import Delete
 from fhir_server.search.query import Part, Query
-from fhir_server.store import mongo, sampling, search
+from fhir_server.store import allowance as allowed
+from fhir_server.store import sampling, search
+from fhir_server.store.allowance import Allowance
 from fhir_server.store.mongo import Database
 from tests.store.plans import put, refused, write
 
@@ -79,7 +81,7 @@ async def test_a_page_larger_than_one_reply_of_the_database_is_whole(database: D
 async def test_a_page_of_more_bytes_than_an_answer_may_have_is_refused(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mongo, "MAX_PAGE_BYTES", 20_000_000)
+    monkeypatch.setattr(allowed, "MAX_PAGE_BYTES", 20_000_000)
     for number in range(4):
         await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 6_000_000}))
     error = await refused(search.find(database, Query("Binary", {}, BY_ID, 10)))
@@ -90,7 +92,7 @@ async def test_a_page_of_more_bytes_than_an_answer_may_have_is_refused(
 async def test_what_many_reads_may_take_together_is_one_limit(database: Database) -> None:
     for number in range(3):
         await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 1_000_000}))
-    allowance = mongo.Allowance(time.monotonic() + 10, 4_000_000)
+    allowance = Allowance(time.monotonic() + 10, 4_000_000)
     query = Query("Binary", {}, BY_ID, 10)
     assert len(found(await search.find(database, replace(query, bodies=False), None, allowance))) == 3
     assert len(found(await search.find(database, query, None, allowance))) == 3
@@ -100,7 +102,7 @@ async def test_what_many_reads_may_take_together_is_one_limit(database: Database
 
 async def test_nothing_is_read_once_the_time_is_over(database: Database) -> None:
     await write(database, put("a"))
-    over = mongo.Allowance(time.monotonic())
+    over = Allowance(time.monotonic())
     for reading in (
         search.find(database, Query("Patient", {}, BY_ID, 10), None, over),
         search.count(database, "Patient", {}, None, over),
