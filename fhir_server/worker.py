@@ -42,6 +42,10 @@ class Worker:
     serves: bool
 
 
+LEAVE_SECONDS = 2.0
+"""For how long an ending process tries to give its lease back."""
+
+
 @asynccontextmanager
 async def at_work(database: Database, own_bases: tuple[str, ...], serves: bool = True) -> AsyncIterator[Worker]:
     """Follow the search parameters in force for as long as the block runs.
@@ -61,8 +65,10 @@ async def at_work(database: Database, own_bases: tuple[str, ...], serves: bool =
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        with suppress(FhirError):
-            await leases.end(database, worker.id)
+        # Where the database is away the lease ends by itself, and nobody should wait for this process to end.
+        with suppress(FhirError, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await leases.end(database, worker.id)
 
 
 async def look(worker: Worker) -> Agreed:
