@@ -43,7 +43,7 @@ class Worker:
 
 
 LEAVE_SECONDS = 2.0
-"""For how long an ending process tries to give its lease back."""
+"""For how long an ending process waits for its work beside requests, and tries to give its lease back."""
 
 
 @asynccontextmanager
@@ -64,7 +64,8 @@ async def at_work(database: Database, own_bases: tuple[str, ...], serves: bool =
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Bounded: a cancellation can get lost in the driver while the database is away.
+        await asyncio.wait(tasks, timeout=LEAVE_SECONDS)
         # Where the database is away the lease ends by itself, and nobody should wait for this process to end.
         with suppress(FhirError, TimeoutError):
             async with asyncio.timeout(LEAVE_SECONDS):

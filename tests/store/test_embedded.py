@@ -203,6 +203,8 @@ def test_ctrl_c_at_the_terminal_lets_the_server_finish_its_writes(data_dir: Path
     server = start_sharer(data_dir)
     joined(server)
     os.killpg(server.pid, signal.SIGINT)
+    # Its standard input stays open until then: where that ends it leaves by itself.
+    server.wait(WAIT_SECONDS)
     leave(server)
     with embedded_mongod(data_dir) as mongod:
         assert mongod.started_here
