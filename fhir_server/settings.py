@@ -52,7 +52,7 @@ class Settings(BaseSettings):
         description="Largest request body in bytes; a larger one is a 413.",
     )
     search_seconds: float = Field(
-        10.0, gt=0, le=300, description="A database query that takes longer is given up with a 503."
+        10.0, gt=0, le=300, description="A search whose queries together take longer is given up with a 503."
     )
     cursor_hours: float = Field(24.0, gt=0, le=720, description="How long a page link stays valid.")
     custodian: str | None = Field(
