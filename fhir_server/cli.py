@@ -18,11 +18,11 @@ from pydantic import SecretStr, ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from uvicorn.supervisors import Multiprocess
 
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store.embedded import EmbeddedUnavailable, embedded_mongod
 from fhir_server.store.embedded_watch import kept_running
+from fhir_server.supervisor import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 console = Console()
@@ -217,7 +217,7 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         timeout_worker_healthcheck=WORKER_SILENT_SECONDS,
     )
     if settings.workers > 1:
-        Multiprocess(config, sockets=[listening]).run()
+        Supervisor(config, sockets=[listening]).run()
     else:
         uvicorn.Server(config).run(sockets=[listening])
 

@@ -75,6 +75,18 @@ async def test_a_killed_worker_is_replaced_and_takes_no_acknowledged_write_with_
     await reckon(ledger, running.base, mongod_uri(data_dir))
 
 
+@reads_proc
+async def test_a_worker_killed_while_it_is_asked_for_a_sign_of_life_is_replaced_at_once(
+    server: StartServer, data_dir: Path
+) -> None:
+    running = server(workers=2, data_dir=data_dir)
+    pid = worker_pids(running)[0]
+    os.kill(pid, signal.SIGSTOP)
+    await asyncio.sleep(2)  # The supervisor asks every half second; now it waits for this one's answer.
+    os.kill(pid, signal.SIGKILL)
+    await _two_workers(running, pid)
+
+
 async def _two_workers(running: RunningServer, without: int) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     while without in (pids := worker_pids(running)) or len(pids) != 2:

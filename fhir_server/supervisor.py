@@ -1,0 +1,15 @@
+"""The process that starts the workers, and replaces one that ended or went silent."""
+
+from uvicorn.supervisors import Multiprocess
+
+
+class Supervisor(Multiprocess):
+    """uvicorn's supervisor, which also notices at once a worker that ends while it is asked whether it is alive."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Ask each worker for a sign of life, and replace those that give none."""
+        for process in self.processes:
+            # While this process holds the worker's end of the pipe too, a worker that ends with a question open looks
+            # like one that is slow to answer, and is waited for.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
