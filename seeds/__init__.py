@@ -1,1 +1,1 @@
-"""The demo population and its stories, as data. Empty in this version; see README.md."""
+"""The demo population, its stories and requests that work on it, and populations for load tests; see README.md."""
