@@ -16,8 +16,9 @@ help: ## Show this list
 
 install: $(STAMP) ## Make .venv with the server, the embedded MongoDB and the development tools
 
-serve: $(STAMP) ## Run the server on http://127.0.0.1:8080/fhir with its data in .data
-	@$(BIN)/fhir-server serve --auth off --data-dir .data $(ARGS)
+# The demo population is for the server's own database: never for one that somebody names.
+serve: $(STAMP) ## Run the server on http://127.0.0.1:8080/fhir with its data in .data, the demo population at first
+	@$(BIN)/fhir-server serve --auth off --data-dir .data $(if $(FHIR_MONGODB_URI),,--demo) $(ARGS)
 
 test: $(STAMP) ## Run the tests (ARGS='-k search' picks some)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -38,8 +39,8 @@ format: $(STAMP) ## Rewrite the code in the project's format
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-docs: $(STAMP) ## Write docs/errors.md and docs/settings.md again
-	@$(BIN)/python tools/write_docs.py
+docs: $(STAMP) ## Write the generated parts of docs/ again: errors, settings, .http files, Postman collection
+	@$(BIN)/python -m tools.write_docs
 
 bench: $(STAMP) ## Measure against the floor and write docs/performance.md (needs wrk; takes about 15 minutes)
 	@$(BIN)/python -m bench $(ARGS)
@@ -56,5 +57,5 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input \
-		--constraint constraints.txt --editable '.[embedded,dev]'
+		--constraint constraints.txt --editable '.[embedded,otel,dev]'
 	@touch $@

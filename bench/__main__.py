@@ -131,14 +131,13 @@ def _row(
     check_answers(row, population, _origin(ours), _origin(floor))
     runs: dict[str, list[wrk.Run]] = {ours.name: [], floor.name: []}
     for program in (ours, floor):
-        wrk.run(binary, _origin(program), requests, options.connections, wrk.WARM_SECONDS, 2_500)
+        wrk.run(binary, program, requests, options.connections, wrk.WARM_SECONDS, 2_500)
     for round in range(options.rounds):
         # Who goes first changes, so that neither always finds the other's leftovers.
         for program in (ours, floor) if round % 2 == 0 else (floor, ours):
-            runs[program.name].append(
-                wrk.run(binary, _origin(program), requests, options.connections, options.seconds, 0)
-            )
-        console.print("  " + "  ".join(f"{name} {done[-1].per_second:,.0f}/s" for name, done in runs.items()))
+            runs[program.name].append(wrk.run(binary, program, requests, options.connections, options.seconds, 0))
+        said = [f"{name} {done[-1].per_second:,.0f}/s {done[-1].processor:,.0f} µs" for name, done in runs.items()]
+        console.print("  " + "  ".join(said))
     return Measured(row, tuple(runs[ours.name]), tuple(runs[floor.name]), ours.memory_bytes(), floor.memory_bytes())
 
 

@@ -28,6 +28,10 @@ class Program:
         """Resident memory now, of the process and of all it started; pages they share are counted in each."""
         return sum(_resident(pid) for pid in _family(self.pid))
 
+    def processor_seconds(self) -> float:
+        """Processor time spent so far, of the process and of all it started; not MongoDB's."""
+        return sum(map(_processor_seconds, _family(self.pid)))
+
 
 @contextmanager
 def ours(mongodb_uri: str, database: str, log: Path) -> Iterator[Program]:
@@ -107,3 +111,9 @@ def _resident(pid: int) -> int:
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024
     return 0
+
+
+def _processor_seconds(pid: int) -> float:
+    # proc(5): utime and stime are fields 14 and 15; the name before them may hold spaces.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -8,24 +8,36 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 import fhir_server
-from fhir_server import observability
+from fhir_server import logs, observability, tracing
 from fhir_server.core import outcome
 from fhir_server.definitions.parameter_set import InForce
 from fhir_server.interactions.context import Server
+from fhir_server.loading.demo import demo_loaded
+from fhir_server.rest.api_pages import ApiPages
 from fhir_server.rest.context import BASE_PATH
+from fhir_server.rest.health import health_routes
+from fhir_server.rest.html import assets_route
+from fhir_server.rest.landing import Demo, landing_route
 from fhir_server.rest.metrics import metrics_route
-from fhir_server.rest.middleware import RequestIds
+from fhir_server.rest.middleware import Surroundings
 from fhir_server.rest.openapi import openapi_route
 from fhir_server.rest.routes import routes
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import keys, mongo
+from fhir_server.store.index_watch import IndexWatch
 from fhir_server.worker import at_work
+from seeds.examples import EXAMPLES
+from seeds.stories import STORIES
+
+log = structlog.get_logger()
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -37,21 +49,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     refusal = auth_refusal(settings)
     if refusal is not None:
         raise ValueError(refusal)
+    logs.configure(settings.log_format, settings.log_level)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         if settings.metrics_dir is not None:
             observability.keep_in(settings.metrics_dir)
         database = open_database(settings)
+        app.state.spans = tracing.begin(settings.otel_endpoint)
         try:
             async with at_work(database, own_bases(settings)) as worker:
                 app.state.server = await compose(settings, database, worker.in_force)
+                app.state.indexes = IndexWatch(database)
                 settle_memory()
-                watch = asyncio.create_task(_end_with_parent())
+                beside = [asyncio.create_task(work) for work in (_end_with_parent(), app.state.indexes.run())]
+                log.info("worker started", version=fhir_server.__version__)
                 yield
-                watch.cancel()
+                for task in beside:
+                    task.cancel()
         finally:
+            await tracing.end(app.state.spans)
             await mongo.close(database)
+            log.info("worker ended")
 
     app = FastAPI(
         title="fhir-server",
@@ -65,10 +84,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.max_body_bytes = settings.max_body_bytes
     # Reads first, because most requests are; the document before the search of a type, which would take its path.
     reads, *others = routes()
-    app.router.routes.extend([reads, openapi_route(), *others, metrics_route()])
+    app.router.routes.extend([reads, openapi_route(EXAMPLES), *others, metrics_route(), *health_routes(), *_pages()])
     app.add_exception_handler(HTTPException, _unrouted)
-    app.add_middleware(RequestIds)
+    app.add_middleware(Surroundings)
     return app
+
+
+def _pages() -> list[Route]:
+    """What a person at a browser is shown besides answers."""
+    landing = landing_route(Demo(STORIES, demo_loaded), signs_in=False)
+    return [landing, *ApiPages(EXAMPLES).routes(), assets_route()]
 
 
 async def _end_with_parent() -> None:

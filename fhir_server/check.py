@@ -34,8 +34,8 @@ async def unusable(settings: Settings, uri: str) -> str | None:
     """Why a server cannot run on this MongoDB, with the remedy in one sentence; None where it can."""
     try:
         return await _with_database(settings, uri, _first_problem)
-    except FhirError:
-        return "MongoDB does not answer: start it, or correct FHIR_MONGODB_URI."
+    except FhirError as error:
+        return f"{_unanswered(error)}."
     except ValueError as error:
         return f"FHIR_MONGODB_URI is wrong: {error}."
 
@@ -56,11 +56,20 @@ async def findings(settings: Settings, uri: str) -> list[Finding]:
     found = [_settings(settings), _open_files(), _definitions()]
     try:
         found += await _with_database(settings, uri, _database)
-    except FhirError:
-        found.append(Finding("MongoDB", "does not answer: start it, or correct FHIR_MONGODB_URI", fine=False))
+    except FhirError as error:
+        found.append(Finding("MongoDB", _unanswered(error).removeprefix("MongoDB "), fine=False))
     except ValueError as error:
         found.append(Finding("MongoDB", f"FHIR_MONGODB_URI is wrong: {error}", fine=False))
     return found
+
+
+def _unanswered(error: FhirError) -> str:
+    """What came instead of an answer, with the remedy."""
+    if mongo.is_too_old(error.__cause__):
+        return f"MongoDB is too old to be spoken to: upgrade it to {store_check.OLDEST_MONGODB}.0 or newer"
+    if error.status == 503:
+        return "MongoDB does not answer: start it, or correct FHIR_MONGODB_URI"
+    return "MongoDB refuses the server: correct user, password and authSource in FHIR_MONGODB_URI"
 
 
 async def _with_database(settings: Settings, uri: str, look: Callable[[mongo.Database], Awaitable[T]]) -> T:
@@ -75,8 +84,9 @@ async def _first_problem(database: mongo.Database) -> str | None:
     problems = store_check.unmet(await store_check.deployment(database))
     if problems:
         return problems[0]
+    agreed = await parameter_sets.existing(database)
     try:
-        parameter_sets.refuse_newer(await parameter_sets.existing(database))
+        parameter_sets.refuse_newer(agreed)
     except FhirError as error:
         return error.issues[0].text
     return None

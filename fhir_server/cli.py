@@ -15,21 +15,29 @@ from typing import Annotated, Any, NoReturn
 import typer
 import uvicorn
 from pydantic import SecretStr, ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from uvicorn.config import STARTUP_FAILURE
 
-from fhir_server.settings import Settings, auth_refusal
+from fhir_server import logs, tracing
+from fhir_server.cli_seeds import load_demo_where_empty, seeds
+from fhir_server.settings import Settings, auth_refusal, misspelt
 from fhir_server.store.embedded import EmbeddedUnavailable, embedded_mongod
 from fhir_server.store.embedded_watch import kept_running
 from fhir_server.supervisor import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app.add_typer(seeds, name="seeds")
 console = Console()
 errors = Console(stderr=True)
 
 OPEN_FILES_WANTED = 4096
 """Two files for each collection and index the embedded MongoDB opens, and a socket for each connection."""
+
+BACKLOG = 2048
+"""Connections that wait to be taken, as uvicorn has it; the system may hold it to less (net.core.somaxconn)."""
 
 WORKER_SILENT_SECONDS = 60
 """A worker process that is silent for this long is taken for hung and replaced."""
@@ -39,6 +47,9 @@ PORT = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 t
 DATA_DIR = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded MongoDB.  [default: .data]")]
 WORKERS = Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")]
 AUTH = Annotated[str | None, typer.Option("--auth", help="off or smart: who may come in.")]
+DEMO = Annotated[
+    bool | None, typer.Option("--demo/--no-demo", help="Load the demo population if there is no resource at all yet.")
+]
 
 
 @app.callback()
@@ -48,19 +59,32 @@ def about() -> None:
 
 @app.command()
 def serve(
-    host: HOST = None, port: PORT = None, data_dir: DATA_DIR = None, workers: WORKERS = None, auth: AUTH = None
+    host: HOST = None,
+    port: PORT = None,
+    data_dir: DATA_DIR = None,
+    workers: WORKERS = None,
+    auth: AUTH = None,
+    demo: DEMO = None,
 ) -> None:
     """Serve FHIR R4 at http://HOST:PORT/fhir; starts a private MongoDB where FHIR_MONGODB_URI is not set."""
-    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers, auth=auth)
-    refusal = auth_refusal(settings)
+    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers, auth=auth, demo=demo)
+    refusal = auth_refusal(settings) or tracing.refusal(settings.otel_endpoint)
     if refusal is not None:
         _stop(refusal)
     listening = _listening(settings)
     with _mongodb(settings) as uri, _metrics_dir(settings) as folder:
         # The port that 0 became, so that the workers know under which URLs references mean this server.
-        _say_settings(settings.model_copy(update={"port": listening.getsockname()[1], "metrics_dir": folder}), uri)
+        settings = settings.model_copy(update={"port": listening.getsockname()[1], "metrics_dir": folder})
+        _say_settings(settings, uri)
         asyncio.run(_refuse_unusable(settings, uri))
         asyncio.run(_say_outdated(settings, uri))
+        if settings.demo:
+            asyncio.run(load_demo_where_empty(settings, uri))
+        try:
+            # Here and not in the workers: uvloop says nothing where another server listens on the port by now.
+            listening.listen(BACKLOG)
+        except OSError as error:
+            _cannot_listen(settings, error)
         console.print(f"FHIR base: http://{settings.host}:{listening.getsockname()[1]}/fhir", highlight=False)
         # A server that is told to end has done its work: exit code 0, after the embedded MongoDB has stopped.
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -121,13 +145,21 @@ def check(data_dir: DATA_DIR = None) -> None:
 
 def _settings(**options: Any) -> Settings:
     try:
-        return Settings(**{name: value for name, value in options.items() if value is not None})
+        settings = Settings(**{name: value for name, value in options.items() if value is not None})
+    except SettingsError as error:
+        # pydantic-settings names the field alone; what it could not read as JSON stands in the cause.
+        name = str(error).partition('"')[2].partition('"')[0]
+        _stop(f"Setting FHIR_{name.upper()} is wrong: it is not JSON. See docs/settings.md.")
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else "?"
-        _stop(
-            f"Setting FHIR_{name.upper()} (--{name.replace('_', '-')}) is wrong: {first['msg']}. See docs/settings.md."
-        )
+        option = f" (--{name.replace('_', '-')})" if name in options else ""
+        _stop(f"Setting FHIR_{name.upper()}{option} is wrong: {first['msg']}. See docs/settings.md.")
+    wrong = misspelt(os.environ)
+    if wrong is not None:
+        _stop(wrong)
+    logs.configure(settings.log_format, settings.log_level)
+    return settings
 
 
 def _stop(sentence: str) -> NoReturn:
@@ -142,9 +174,13 @@ def _listening(settings: Settings) -> socket.socket:
     try:
         listening.bind((settings.host, settings.port))
     except OSError as error:
-        _stop(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.")
+        _cannot_listen(settings, error)
     listening.set_inheritable(True)
     return listening
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> NoReturn:
+    _stop(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.")
 
 
 @contextmanager
@@ -165,6 +201,8 @@ def _mongodb(settings: Settings) -> Iterator[str]:
 def _metrics_dir(settings: Settings) -> Iterator[Path | None]:
     """Where the workers keep their counts, so that each can answer for all; one worker alone keeps them to itself."""
     if settings.metrics_dir is not None or settings.workers == 1:
+        if settings.metrics_dir is not None and not os.access(settings.metrics_dir, os.W_OK | os.X_OK):
+            _stop("FHIR_METRICS_DIR names no folder that this user may write in: make it, or unset the variable.")
         yield settings.metrics_dir
         return
     with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as name:
@@ -205,6 +243,7 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         workers=settings.workers,
         loop="uvloop",
         http=BoundedHttpProtocol,
+        log_config=None,
         log_level="warning",
         access_log=False,
         proxy_headers=False,
@@ -217,7 +256,10 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         timeout_worker_healthcheck=WORKER_SILENT_SECONDS,
     )
     if settings.workers > 1:
-        Supervisor(config, sockets=[listening]).run()
+        supervisor = Supervisor(config, sockets=[listening])
+        supervisor.run()
+        if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+            raise typer.Exit(STARTUP_FAILURE)
     else:
         uvicorn.Server(config).run(sockets=[listening])
 

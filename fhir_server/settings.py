@@ -1,10 +1,15 @@
 """Every setting of the server: typed, from an environment variable `FHIR_...` or a command-line option."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_SIMILAR = 0.88
+"""FHIR_MONGODB_URL is 0.94 like FHIR_MONGODB_URI; what Kubernetes sets for a service called fhir is 0.7 at most."""
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -45,6 +50,11 @@ class Settings(BaseSettings):
         None,
         description="The mongod binary of the embedded MongoDB. Unset: the one on PATH, else the `embedded` extra's.",
     )
+    demo: bool = Field(
+        False,
+        description="Whether `serve` loads the demo population into a database that has no resource at all. One with "
+        "content is left alone.",
+    )
     max_body_bytes: int = Field(
         16 * 1024 * 1024,
         ge=1024,
@@ -65,9 +75,29 @@ class Settings(BaseSettings):
         description="An existing folder where several workers keep the counts of `GET /metrics`. Unset: `serve` makes "
         "a temporary one.",
     )
+    log_format: Literal["auto", "json", "console"] = Field(
+        "auto",
+        description="How the log on standard error is written: a JSON object a line, or for people. `auto` is "
+        "`console` on a terminal, else `json`.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least of what is logged. Requests are `info`, those answered by 500 or more `warning`."
+    )
+    otel_endpoint: str | None = Field(
+        None,
+        description="Where spans are sent by OTLP over HTTP, e.g. `http://127.0.0.1:4318`; needs the extra `otel`. "
+        "OpenTelemetry's own variable `OTEL_EXPORTER_OTLP_ENDPOINT` does the same.",
+    )
     second_check: Literal["core", "off"] = Field(
         "core", description="Whether resources of the six core types are also checked by the models of fhir.resources."
     )
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _endpoint_is_absolute(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value
 
     @field_validator("base_url")
     @classmethod
@@ -82,6 +112,20 @@ class Settings(BaseSettings):
     def serves_loopback_only(self) -> bool:
         """Whether nothing but this machine can reach the server."""
         return self.host in LOOPBACK
+
+
+def misspelt(variables: Iterable[str]) -> str | None:
+    """What to say of an environment variable that is nearly the name of a setting; None where none is.
+
+    A server that took no notice would run on another database than the one that was meant.
+    """
+    names = {f"FHIR_{name.upper()}" for name in Settings.model_fields}
+    for variable in sorted(variables):
+        if variable.startswith("FHIR_") and not variable.startswith("FHIR_TEST_") and variable not in names:
+            meant = get_close_matches(variable, names, 1, _SIMILAR)
+            if meant:
+                return f"{variable} is no setting. Rename it to {meant[0]}, or unset it; docs/settings.md lists all."
+    return None
 
 
 def auth_refusal(settings: Settings) -> str | None:

@@ -1,6 +1,9 @@
 """The process that starts the workers, and replaces one that ended or went silent."""
 
+import structlog
 from uvicorn.supervisors import Multiprocess
+
+log = structlog.get_logger()
 
 
 class Supervisor(Multiprocess):
@@ -12,4 +15,8 @@ class Supervisor(Multiprocess):
             # While this process holds the worker's end of the pipe too, a worker that ends with a question open looks
             # like one that is slow to answer, and is waited for.
             process.child_conn.close()
+        asked = list(self.processes)
         super().keep_subprocess_alive()
+        for before, now in zip(asked, self.processes, strict=False):
+            if before is not now:
+                log.warning("a worker was replaced", worker=before.pid, exit_code=before.exitcode, by=now.pid)

@@ -136,8 +136,10 @@ def shared_server(
     mongodb.drop_database(name)
 
 
-def start_server(log: Path, workers: int, settings: Mapping[str, str]) -> RunningServer:
-    """A server that answered GET metadata; fails with the end of its log where it does not within READY_SECONDS."""
+def start_server(
+    log: Path, workers: int, settings: Mapping[str, str], ready_seconds: float = READY_SECONDS
+) -> RunningServer:
+    """A server that answered GET metadata; fails with the end of its log where it does not within `ready_seconds`."""
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
     command = [sys.executable, "-m", "fhir_server.cli", "serve", "--auth", "off"]
@@ -153,7 +155,7 @@ def start_server(log: Path, workers: int, settings: Mapping[str, str]) -> Runnin
             start_new_session=True,
         )
     running = RunningServer(f"http://127.0.0.1:{port}/fhir", process, log)
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + ready_seconds
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(f"{running.base}/metadata", timeout=5, trust_env=False).status_code == 200:

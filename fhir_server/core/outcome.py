@@ -132,6 +132,11 @@ WRITE_CONFLICT = Failure(2013, 409, "conflict", "other writes to the same resour
 NOT_SUPPORTED = Failure(2014, 400, "not-supported", "the server does not offer this interaction")
 BUSINESS_RULE = Failure(2015, 422, "business-rule", "the content breaks a rule of its type")
 OPERATION_UNKNOWN = Failure(2016, 404, "not-supported", "no such operation")
+BAD_PATCH = Failure(2017, 400, "structure", "the patch is not a document of its format")
+PATCH_MISFIT = Failure(2018, 422, "processing", "an operation of the patch does not fit the resource")
+PATCH_TEST_FAILED = Failure(2019, 422, "conflict", "a test of the JSON Patch does not hold")
+NOT_PATCHABLE = Failure(2020, 422, "business-rule", "the patch changes what the server keeps: type, id or version")
+STALE_NARRATIVE = Failure(2021, 422, "business-rule", "after the patch the narrative would tell of what was before")
 
 # 3xxx: content of resources
 NOT_A_RESOURCE = Failure(3001, 400, "structure", "the body is JSON, but not a resource")

@@ -16,6 +16,7 @@ TYPE_INTERACTIONS = (
     "read",
     "vread",
     "update",
+    "patch",
     "delete",
     "history-instance",
     "history-type",
@@ -23,6 +24,9 @@ TYPE_INTERACTIONS = (
     "search-type",
 )
 SYSTEM_INTERACTIONS = ("transaction", "batch", "history-system", "search-system")
+
+PATCH_FORMATS = ("application/json-patch+json", "application/fhir+json", "application/merge-patch+json")
+"""JSON Patch, FHIRPath Patch and, beyond R4, JSON Merge Patch."""
 
 PREFIXES = ("eq", "ne", "gt", "lt", "ge", "le", "sa", "eb", "ap")
 ORDERED = frozenset({"date", "number", "quantity"})

@@ -3,11 +3,12 @@
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
-from fhir_server.interactions import create, delete, history, read, search, update, vread
+from fhir_server.interactions import create, delete, history, patch, read, search, update, vread
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, response_entry
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.context import Answer, RequestContext
-from fhir_server.interactions.off_loop import computed
+from fhir_server.interactions.off_loop import as_large, computed
+from fhir_server.interactions.patch_document import change_in
 from fhir_server.interactions.query import query_pairs, refuse_parameters
 from fhir_server.interactions.unforeseen import unforeseen
 
@@ -83,6 +84,12 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return await update.update(context, type, id, content(entry), entry.conditions)
         case "PUT", (type,) if criteria:
             return await update.conditional_update(context, type, criteria, content(entry), entry.conditions)
+        case "PATCH", (type, id):
+            change = await computed(as_large(context), change_in, entry)
+            return await patch.patch(context, type, id, change, entry.conditions)
+        case "PATCH", (type,) if criteria:
+            change = await computed(as_large(context), change_in, entry)
+            return await patch.conditional_patch(context, type, criteria, change, entry.conditions)
         case "DELETE", (type, id):
             return await delete.delete(context, type, id, entry.conditions)
         case "DELETE", (type,) if criteria:
@@ -93,7 +100,7 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
 def _takes_parameters(entry: Entry) -> bool:
     if entry.method in ("GET", "HEAD"):
         return entry.path != ("metadata",)
-    return entry.method in ("PUT", "DELETE") and len(entry.path) == 1
+    return entry.method in ("PUT", "PATCH", "DELETE") and len(entry.path) == 1
 
 
 def content(entry: Entry) -> object:

@@ -11,6 +11,7 @@ from fhir_server.core.codec import encode
 from fhir_server.definitions.capability import (
     CRITERIA,
     OPERATORS,
+    PATCH_FORMATS,
     RESULTS,
     SYSTEM_INTERACTIONS,
     TEXTS,
@@ -50,6 +51,7 @@ def _statement(base: str, parameter_set: ParameterSet) -> bytes:
             "implementation": {"description": "FHIR R4 interoperability server", "url": base},
             "fhirVersion": "4.0.1",
             "format": ["json", "application/fhir+json"],
+            "patchFormat": list(PATCH_FORMATS),
             "rest": [
                 {
                     "mode": "server",

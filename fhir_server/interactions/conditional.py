@@ -34,12 +34,12 @@ class Condition:
 
     @classmethod
     def parse(cls, context: RequestContext, type: str, criteria: str, where: str) -> "Condition":
-        """Read criteria, with or without a leading `?` or `Type?`.
+        """Read criteria, alone or after `?`, `Type?` or the whole URL of the search, as HAPI's client sends it.
 
         Raises FhirError 400 for unknown parameters and for those that look at other resources or shape a result, and
         412 where the criteria name none at all: they would match everything.
         """
-        pairs = tuple(sorted(query_pairs(criteria.removeprefix(type).removeprefix("?"))))
+        pairs = tuple(sorted(query_pairs(_query(context, type, criteria))))
         request = parse(type, pairs, False, context.own_bases, context.parameter_set)
         if not request.conditions:
             raise outcome.PRECONDITION_FAILED(
@@ -58,6 +58,13 @@ class Condition:
 
     def _without(self, gone: Collection[str]) -> dict[str, Any]:
         return {"$and": [self.filter, {"_id": {"$nin": sorted(gone)}}]} if gone else self.filter
+
+
+def _query(context: RequestContext, type: str, criteria: str) -> str:
+    for base in (context.base, *context.own_bases):
+        if criteria.startswith(f"{base}/{type}?"):
+            return criteria.removeprefix(f"{base}/{type}?")
+    return criteria.removeprefix(type).removeprefix("?")
 
 
 def _refuse_unsuitable(request: SearchRequest, where: str) -> None:

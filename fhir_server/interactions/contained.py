@@ -77,7 +77,7 @@ def _ended(place: Position | None, given: int) -> Position | None:
 def _place(reading: Reading, parts: Sequence[Part], type: str, row: SearchRow) -> Position:
     """The place of a row in the order, which is by `updated` and `_id` alone where contained resources are searched."""
     sort = reading.plan(parts[0].request, container=parts[0].rows).sort
-    return Position(tuple(row.id if field == "_id" else row.stored[field] for field, _ in sort), row.id, type)
+    return Position(row.keys_by(sort), row.id, type)
 
 
 def _sized(parts: Sequence[Part], count: int) -> list[Part]:

@@ -10,6 +10,7 @@ from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, clai
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_existing, answer_written
+from fhir_server.observability import Phases
 
 
 async def create(context: RequestContext, type: str, content: Any, conditions: Conditions = NO_CONDITIONS) -> Answer:
@@ -18,10 +19,14 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
     With If-None-Exist: 200 with the one resource that matches already, if there is one.
     Raises FhirError 400 or 422 for bad content, 412 where several match.
     """
+    phases = Phases("create")
     resource = await computed(context, admission.admitted, context, content, type)
+    phases.done("validate")
     document = await computed(context, admission.put, context, resource, new_logical_id(), "POST", Expect.NOTHING)
+    phases.done("index")
     if conditions.if_none_exist is None:
         (written,) = await commit(context, WritePlan((document,)))
+        phases.done("store")
         return answer_written(context, written)
     condition = Condition.parse(context, type, conditions.if_none_exist, "If-None-Exist")
     plan = WritePlan((document,), claims(condition, document), (condition.absence(),))

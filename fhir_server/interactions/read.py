@@ -26,7 +26,7 @@ async def read(
     if row is None:
         raise not_found(type, id)
     if row.body is None:
-        raise outcome.GONE(f"{type}/{id} was deleted. Its versions are at {type}/{id}/_history.")
+        raise gone(type, id)
     if _is_fresh(row, conditions):
         return Answer(304, None, row.version, row.updated)
     body = row.body if shape is None else await shortened(shape, row.body)
@@ -36,6 +36,11 @@ async def read(
 def not_found(type: str, id: str) -> outcome.FhirError:
     """The 404 of an id that was never used."""
     return outcome.NOT_FOUND(f"There is no {type} with id '{id[:64]}'.")
+
+
+def gone(type: str, id: str) -> outcome.FhirError:
+    """The 410 of a deleted resource."""
+    return outcome.GONE(f"{type}/{id} was deleted. Its versions are at {type}/{id}/_history.")
 
 
 def _is_fresh(row: Row, conditions: Conditions) -> bool:

@@ -113,6 +113,7 @@ class _Run:
         self.request = request
         self.state = state
         self.phases = phases
+        self.words = asked_words(request.conditions)
         self.began = monotonic()
 
     async def answer(self) -> Answer:
@@ -185,7 +186,7 @@ class _Run:
 
     async def page(self, reading: Reading, part: Part, query: Query) -> Page:
         """The page of a search of one type."""
-        fields = _fields(self.request)
+        fields = self.fields()
         if part.resolved.joins:
             page = await joined_page(reading, part.resolved, self.state.after, part.hint)
             return await reading.filled(page, fields)
@@ -198,7 +199,12 @@ class _Run:
         """The page of a search over the rows of several types."""
         if not parts:
             return Page((), None)
-        return await merged_page(reading, parts, self.state.after, _fields(self.request))
+        return await merged_page(reading, parts, self.state.after, self.fields())
+
+    def fields(self) -> tuple[str, ...]:
+        """The row fields read besides the bodies: tokens for includes, words for scores."""
+        tokens = ("t",) if self.request.includes else ()
+        return (*tokens, "w") if self.words else tokens
 
     async def total(
         self, reading: Reading, parts: Sequence[Part], whole: int | None
@@ -220,9 +226,8 @@ class _Run:
         return await _estimate(reading, parts)
 
     def matches(self, page: Page) -> list[Shown]:
-        words = asked_words(self.request.conditions)
-        if words:
-            return [Shown(f"{type}/{row.id}", row.body, score(words, row)) for type, row in page.rows]
+        if self.words:
+            return [Shown(f"{type}/{row.id}", row.body, score(self.words, row)) for type, row in page.rows]
         return [Shown(f"{type}/{row.id}", row.body) for type, row in page.rows]
 
     async def cursor(self, reading: Reading, page: Page) -> str | None:
@@ -270,12 +275,6 @@ def _reads_other_types(request: SearchRequest) -> bool:
 
 def _is_plain(request: SearchRequest) -> bool:
     return request.type != "" and request.contained == "false"
-
-
-def _fields(request: SearchRequest) -> tuple[str, ...]:
-    """The row fields read besides the bodies: tokens for includes, words for scores."""
-    tokens = ("t",) if request.includes else ()
-    return (*tokens, "w") if asked_words(request.conditions) else tokens
 
 
 async def _count(reading: Reading, parts: Sequence[Part]) -> int:

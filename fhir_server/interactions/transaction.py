@@ -3,11 +3,12 @@
 https://hl7.org/fhir/R4/http.html#trules
 """
 
+import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from fhir_server.core import outcome
-from fhir_server.core.outcome import FhirError, Issue
-from fhir_server.core.reference import is_id
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import (
     Absence,
@@ -22,18 +23,21 @@ from fhir_server.core.write_plan import (
     Written,
 )
 from fhir_server.interactions import admission
-from fhir_server.interactions.batch import attempted, content
+from fhir_server.interactions.batch import attempted
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
 from fhir_server.interactions.bundle_references import linked, references
 from fhir_server.interactions.commit import commit
 from fhir_server.interactions.compartment_search import Compartment, checked
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, claims
 from fhir_server.interactions.context import Answer, RequestContext
-from fhir_server.interactions.off_loop import computed
+from fhir_server.interactions.off_loop import as_large, computed
+from fhir_server.interactions.patch import Patched, put, was_overtaken
 from fhir_server.interactions.query import query_pairs
 from fhir_server.interactions.search import cursor_of
 from fhir_server.interactions.system_search import parse_several
+from fhir_server.interactions.transaction_contents import Contents, contents_of
 from fhir_server.interactions.transaction_links import links_of
+from fhir_server.interactions.transaction_patches import links_in, patched_by, referred_anew, turns_of
 from fhir_server.interactions.transaction_targets import Target, deleted_by, targets_of
 from fhir_server.interactions.written import answer_existing, answer_written
 from fhir_server.search.parse import parse
@@ -49,39 +53,36 @@ async def transaction(context: RequestContext, bundle: Resource) -> Answer:
     sent = await computed(context, entries, context, bundle)
     writing = [entry for entry in sent if entry.method not in _READING]
     _refuse_bad_reads(context, [entry for entry in sent if entry.method in _READING])
-    admitted = await computed(context, _admitted, context, writing)
+    contents = await computed(context, contents_of, context, writing)
     fresh = {entry.position: new_logical_id() for entry in writing}
-    for _ in range(MATCH_ATTEMPTS):
-        targets = await targets_of(context, writing, admitted, fresh)
-        referred = {position: frozenset(references(resource)) for position, resource in admitted.items()}
-        links = await links_of(context, targets, referred)
-        plan = await computed(context, _plan, context, targets, admitted, referred, links)
-        try:
-            written = await commit(context, plan)
-        except Matched:
-            continue
-        except FhirError as error:
-            refused = next((target for target in targets if target.writes and target.local == error.place), None)
-            if refused is None:
-                raise
-            raise in_entry(error, refused.entry.position) from None
-        return await _answer(context, sent, targets, plan, written)
+    async with turns_of(context, writing) as deadline:
+        attempts = MATCH_ATTEMPTS
+        while attempts > 0:
+            targets = await targets_of(context, writing, contents.resources, fresh)
+            plan = await _planned(context, targets, contents)
+            try:
+                written = await commit(context, plan)
+            except Matched:
+                attempts -= 1
+                continue
+            except FhirError as error:
+                _refuse_in_place(error, targets, deadline)
+                continue
+            return await _answer(context, sent, targets, plan, written)
     raise outcome.WRITE_CONFLICT("What the conditions of the Bundle match kept changing. Send it again.")
 
 
-def _admitted(context: RequestContext, writing: Sequence[Entry]) -> Mapping[int, Resource]:
-    """The valid resource of each entry that has to bring one, by position; raises with the findings of all entries."""
-    resources: dict[int, Resource] = {}
-    found: list[Issue] = []
-    for entry in writing:
-        try:
-            _refuse_unroutable(entry)
-            if entry.method != "DELETE":
-                resources[entry.position] = admission.admitted(context, content(entry), entry.type)
-        except FhirError as error:
-            found += in_entry(error, entry.position).issues
-    admission.refuse(tuple(found))
-    return resources
+def _refuse_in_place(error: FhirError, targets: Sequence[Target], deadline: float) -> None:
+    """Raise what the store refused, naming the entry; unless it was a patch that is only to be applied anew."""
+    refused = next((target for target in targets if target.writes and target.local == error.place), None)
+    if refused is None:
+        raise error
+    entry = refused.entry
+    if entry.method == "PATCH" and was_overtaken(error, _asked_version(entry)):
+        if time.monotonic() < deadline:
+            return
+        error = outcome.WRITE_CONFLICT("Other writes to the same resource kept winning. Send the Bundle again.")
+    raise in_entry(error, entry.position) from None
 
 
 def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None:
@@ -114,34 +115,30 @@ def _refuse_bad_search(context: RequestContext, type: str, compartment: Compartm
         parse_several(context, pairs, context.lenient, compartment)
 
 
-def _refuse_unroutable(entry: Entry) -> None:
-    one_id = len(entry.path) == 2 and bool(is_id(entry.path[1])) and not entry.query
-    one_type = len(entry.path) == 1
-    by_condition = one_type and bool(entry.query)
-    allowed = {"POST": one_type and not entry.query, "PUT": one_id or by_condition, "DELETE": one_id or by_condition}
-    if not allowed.get(entry.method, False):
-        raise outcome.BAD_BUNDLE(
-            f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]} in a transaction."
-        )
-    conditions = entry.conditions
-    if entry.method == "POST" and (conditions.if_match or conditions.if_none_match):
-        raise outcome.BAD_BUNDLE("A POST takes neither ifMatch nor ifNoneMatch; its condition is ifNoneExist.")
-    if entry.method != "POST" and conditions.if_none_exist:
-        raise outcome.BAD_BUNDLE(f"ifNoneExist is for a POST; the condition of a {entry.method} stands in its url.")
+async def _planned(context: RequestContext, targets: Sequence[Target], contents: Contents) -> WritePlan:
+    """The plan for what the targets and the resources to be patched are now."""
+    patched = await patched_by(context, targets, contents.changes)
+    referred = {position: frozenset(references(resource)) for position, resource in contents.resources.items()}
+    referred |= {position: referred_anew(each) for position, each in patched.items()}
+    links = await links_of(context, targets, referred)
+    wide = as_large(context) if patched else context
+    return await computed(wide, _plan, context, targets, contents.resources, patched, referred, links)
 
 
 def _plan(
     context: RequestContext,
     targets: Sequence[Target],
     admitted: Mapping[int, Resource],
+    patched: Mapping[int, Patched],
     referred: Mapping[int, frozenset[str]],
-    links: Mapping[str, str],
+    links: dict[str, str],
 ) -> WritePlan:
     deleted: dict[str, set[str]] = {}
     for place in deleted_by(targets):
         type, _, id = place.partition("/")
         deleted.setdefault(type, set()).add(id)
     documents: list[Document] = []
+    document: Document
     held: list[Claim] = []
     absences: list[Absence] = []
     presences: list[Presence] = []
@@ -150,22 +147,23 @@ def _plan(
             continue
         position, condition = target.entry.position, target.condition
         # The conditions were matched without what the Bundle deletes; a delete's own condition with it.
-        is_delete = target.entry.method == "DELETE"
-        gone = () if is_delete else deleted.get(target.entry.type, ())
+        gone = () if target.entry.method == "DELETE" else deleted.get(target.entry.type, ())
         if condition is not None and target.matched:
             presences.append(condition.presence(target.id, gone))
         elif condition is not None:
             absences.append(condition.absence(gone))
         try:
-            if is_delete:
-                documents.append(Delete(target.entry.type, target.id, _asked_version(target.entry)))
-                continue
-            resource = linked(admitted[position], links, target.entry.full_url, referred[position])
-            document = _put(context, target, target.id, resource)
+            if position in patched:
+                document = _patch(context, target, patched[position], links, referred[position])
+            elif position in admitted:
+                resource = linked(admitted[position], links, target.entry.full_url, referred[position])
+                document = _put(context, target, target.id, resource)
+            else:
+                document = Delete(target.entry.type, target.id, _asked_version(target.entry))
         except FhirError as error:
             raise in_entry(error, position) from None
         documents.append(document)
-        if condition is not None:
+        if condition is not None and isinstance(document, Put):
             held += claims(condition, document)
     return WritePlan(tuple(documents), tuple(dict.fromkeys(held)), tuple(absences), tuple(presences))
 
@@ -179,6 +177,14 @@ def _put(context: RequestContext, target: Target, id: str, resource: Resource) -
     if_version = _asked_version(entry)
     if_absent = admission.must_be_absent(entry.conditions.if_none_match)
     return admission.put(context, resource, id, "PUT", if_version=if_version, if_absent=if_absent)
+
+
+def _patch(
+    context: RequestContext, target: Target, patched: Patched, links: dict[str, str], referred: frozenset[str]
+) -> Put:
+    resource = linked(patched.resource, links_in(patched, links), target.entry.full_url, referred)
+    if_absent = admission.must_be_absent(target.entry.conditions.if_none_match)
+    return put(context, replace(patched, resource=resource), if_absent)
 
 
 def _asked_version(entry: Entry) -> int | None:

@@ -12,8 +12,9 @@ from fhir_server.core.resource import Resource
 from fhir_server.interactions.bundle_entry import Entry, in_entry
 from fhir_server.interactions.conditional import Condition, one_match
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.patch import no_match
 
-_VERB_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2}
+_VERB_ORDER = {"DELETE": 0, "POST": 1, "PUT": 2, "PATCH": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +43,17 @@ class Target:
 async def targets_of(
     context: RequestContext, writing: Sequence[Entry], admitted: Mapping[int, Resource], fresh: Mapping[int, str]
 ) -> list[Target]:
-    """The targets in the order of the rules: deletes, creates, updates. `fresh` has a new id for each position.
+    """The targets in the order of the rules: deletes, creates, updates and patches. `fresh` has a new id for each
+    position, `admitted` the resource of each create and update.
 
-    Raises FhirError 412 where a condition matches several, 400 where two entries write the same resource.
+    Raises FhirError 412 where a condition matches several, 404 where that of a patch matches none, 400 where two
+    entries write the same resource.
     """
     # Deletes first, so that a condition does not find what the same Bundle deletes.
     deletes = [await _target(context, entry, None, fresh, frozenset()) for entry in writing if entry.method == "DELETE"]
     gone = deleted_by(deletes)
     others = [
-        await _target(context, entry, admitted[entry.position].get("id"), fresh, gone)
+        await _target(context, entry, admitted.get(entry.position, {}).get("id"), fresh, gone)
         for entry in writing
         if entry.method != "DELETE"
     ]
@@ -79,6 +82,8 @@ async def _target(
                     f"The condition matches {entry.type}/{match.id}, but the resource's id differs."
                 )
             return Target(entry, match.id, True, condition)
+        if entry.method == "PATCH":
+            raise no_match(entry.type)
     except FhirError as error:
         raise in_entry(error, entry.position) from None
     if entry.method == "DELETE":

@@ -21,6 +21,7 @@ from fhir_server.interactions.conditional import (
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.interactions.written import answer_written
+from fhir_server.observability import Phases
 
 
 async def update(
@@ -33,15 +34,19 @@ async def update(
     """
     if not is_id(id):
         raise outcome.BAD_ID(f"'{id[:64]}' cannot be an id: letters, digits, '-' and '.', 64 at most.", f"{type}.id")
+    phases = Phases("update")
     resource = await computed(context, admission.admitted, context, content, type)
     if resource.get("id") != id:
         raise outcome.ID_MISMATCH(f"The body must hold the id of the URL, '{id}'.", f"{type}.id")
     if_version = admission.matched_version(conditions.if_match)
     if_absent = admission.must_be_absent(conditions.if_none_match)
+    phases.done("validate")
     document = await computed(
         context, admission.put, context, resource, id, "PUT", if_version=if_version, if_absent=if_absent
     )
+    phases.done("index")
     (written,) = await commit(context, WritePlan((document,)))
+    phases.done("store")
     return answer_written(context, written)
 
 

@@ -28,7 +28,7 @@ async def load_and_show(found: list[Path], destination: Destination, console: Co
 
         await load_all(source(), destination, tally)
     console.print(_table(tally, time.monotonic() - started))
-    _show_rejections(tally, errors)
+    show_rejections(tally, errors)
     return tally
 
 
@@ -44,7 +44,8 @@ def _table(tally: Tally, seconds: float) -> Table:
     return table
 
 
-def _show_rejections(tally: Tally, errors: Console) -> None:
+def show_rejections(tally: Tally, errors: Console) -> None:
+    """Each rejection with its place and its reason, a line each."""
     for rejection in tally.rejections:
         line = f"rejected {rejection.where} ({rejection.type}): {rejection.reason}"
         errors.print(escape(line), highlight=False, soft_wrap=True)

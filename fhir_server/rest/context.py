@@ -13,8 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.instant import parse_http_date
+from fhir_server.formats.patched import Change
 from fhir_server.interactions.context import NO_CONDITIONS, Conditions, RequestContext, ReturnPreference, Server
-from fhir_server.interactions.off_loop import LARGE_BODY_BYTES
+from fhir_server.interactions.off_loop import LARGE_BODY_BYTES, as_large, computed
+from fhir_server.interactions.patch_document import change_of, media_type_of
 from fhir_server.interactions.query import query_pairs
 from fhir_server.rest.negotiate import refuse_unreadable
 
@@ -158,6 +160,21 @@ async def content(request: Request, max_bytes: int) -> Any:
     Raises FhirError 415 for another media type, 413 over the limit, 400 for an empty or malformed body.
     """
     refuse_unreadable(request.headers.get("content-type"), request.headers.get("content-encoding"))
+    return await _decoded(request, max_bytes)
+
+
+async def patch_change(request: Request, context: RequestContext, type: str, max_bytes: int) -> Change:
+    """The change to a resource of `type` that the body asks for, in the form its media type names.
+
+    Raises FhirError as `content` does, and 400 for what is no patch of that form.
+    """
+    content_type = request.headers.get("content-type")
+    refuse_unreadable(content_type, request.headers.get("content-encoding"), is_patch=True)
+    document = await _decoded(request, max_bytes)
+    return await computed(as_large(context), change_of, media_type_of(content_type), document, type)
+
+
+async def _decoded(request: Request, max_bytes: int) -> Any:
     body = await body_bytes(request, max_bytes)
     if not body.strip():
         raise outcome.EMPTY_BODY("The request has no body; send the resource as JSON.")

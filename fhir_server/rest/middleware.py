@@ -1,19 +1,36 @@
-"""What surrounds every request: its id, and an answer whatever happens inside. One pure ASGI layer."""
+"""What surrounds every request: its id, an answer whatever happens inside, its line in the log, its count, its span.
+
+One pure ASGI layer. It takes 9.5 µs of CPU, 5 of them for the line; an id and an answer alone took 2.6.
+"""
 
 import re
 import secrets
+from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from fhir_server import logs, observability
 from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.unforeseen import unforeseen
 from fhir_server.rest.errors import error_response
+from fhir_server.rest.health import LIVE_PATH, READY_PATH
+from fhir_server.rest.metrics import PATH as METRICS_PATH
+from fhir_server.tracing import RequestSpan, Spans
+
+PROBES = frozenset({LIVE_PATH, READY_PATH, METRICS_PATH})
+"""What machines ask every few seconds: neither counted nor logged."""
+
+UNROUTED = "unrouted"
+OTHER = "other"
+"""Interactions of requests that met no route, and of those whose route names none: pages and documents."""
 
 # What also is a FHIR id, because it becomes the id of an OperationOutcome.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-.]{1,64}").fullmatch
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class RequestIds:
+class Surroundings:
     """Gives each request an id (the client's X-Request-Id where it is usable) and answers what nothing else did."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -25,26 +42,63 @@ class RequestIds:
             return
         request_id = _sent_id(scope) or secrets.token_hex(8)
         scope.setdefault("state", {})["request_id"] = request_id
-        header = (b"x-request-id", request_id.encode())
-        started = False
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-                message["headers"].append(header)
-            await send(message)
-
+        sending = _Sending(send, request_id)
+        if scope["path"] in PROBES:
+            await self._answered(scope, receive, sending)
+            return
+        began = perf_counter()
+        observability.request_began()
+        spans: Spans | None = getattr(scope["app"].state, "spans", None) if "app" in scope else None
+        span = spans.began(scope["headers"]) if spans is not None else None
         try:
-            await self.app(scope, receive, send_with_id)
+            await self._answered(scope, receive, sending)
+        finally:
+            _note(scope, sending, perf_counter() - began, span)
+
+    async def _answered(self, scope: Scope, receive: Receive, sending: "_Sending") -> None:
+        try:
+            await self.app(scope, receive, sending)
         except FhirError as error:
-            if started:
+            if sending.status:
                 raise
-            await error_response(request_id, error)(scope, receive, send_with_id)
+            await error_response(sending.request_id, error)(scope, receive, sending)
         except Exception as error:
-            if started:
+            if sending.status:
                 raise
-            await error_response(request_id, unforeseen(request_id, error))(scope, receive, send_with_id)
+            await error_response(sending.request_id, unforeseen(sending.request_id, error))(scope, receive, sending)
+
+
+class _Sending:
+    """The way out of one answer: puts the request's id among its headers, and knows its status and bytes."""
+
+    __slots__ = ("request_id", "send", "size", "status")
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self.send = send
+        self.request_id = request_id
+        self.status = 0
+        self.size = 0
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"].append((b"x-request-id", self.request_id.encode()))
+        else:
+            self.size += len(message.get("body", b""))
+        await self.send(message)
+
+
+def _note(scope: Scope, sent: _Sending, seconds: float, span: RequestSpan | None) -> None:
+    """Count, log and trace a request that is over. Whatever of it is said is a name out of our own tables."""
+    interaction = scope["state"].get("interaction") or (OTHER if "endpoint" in scope else UNROUTED)
+    type = scope.get("path_params", {}).get("type")
+    if type is not None and not is_resource_type(type):
+        type = None
+    method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+    observability.request_ended(interaction, sent.status, seconds)
+    if span is not None:
+        span.end(interaction, type, method, sent.status)
+    logs.request(sent.request_id, interaction, type, method, sent.status, seconds, sent.size)
 
 
 def _sent_id(scope: Scope) -> str | None:

@@ -3,21 +3,33 @@
 https://hl7.org/fhir/R4/http.html#mime-type, RFC 9110 section 12.5.1
 """
 
+from urllib.parse import parse_qsl
+
+from starlette.types import Scope
+
 from fhir_server.core import outcome
+from fhir_server.definitions.capability import PATCH_FORMATS
 
 FHIR_JSON = "application/fhir+json"
 PLAIN_JSON = "application/json"
+HTML = "text/html"
+"""A page with the JSON in it, for a person at a browser."""
 
 _READABLE = frozenset({FHIR_JSON, PLAIN_JSON, "application/json+fhir", "text/json"})
+_READABLE_PATCHES = _READABLE.union(PATCH_FORMATS)
+ACCEPT_PATCH = {"Accept-Patch": ", ".join(PATCH_FORMATS)}
+"""RFC 5789 section 3.1: the forms of a patch that are read, as a header."""
 _FORMATS = {
     "json": FHIR_JSON,
     FHIR_JSON: FHIR_JSON,
     PLAIN_JSON: PLAIN_JSON,
     "text/json": FHIR_JSON,
     "application/json+fhir": FHIR_JSON,
+    "html": HTML,
+    HTML: HTML,
+    "application/xhtml+xml": HTML,
 }
-_ANY = frozenset({"*/*", "application/*", "text/html", "application/xhtml+xml"})
-"""A browser asks for HTML first; until there is a page for it, it is shown the JSON."""
+_RANGES = {"*/*": FHIR_JSON, "application/*": FHIR_JSON, "text/*": HTML}
 _VERSIONS = frozenset({"4.0", "4.0.1", "r4"})
 
 
@@ -30,11 +42,35 @@ def written_type(accept: str | None, format_parameter: str | None) -> str:
         # An unescaped "+" in a query arrives as a space.
         wanted = format_parameter.split(";")[0].strip().lower().replace(" ", "+")
         if wanted not in _FORMATS:
-            raise outcome.NOT_ACCEPTABLE(f"_format names what cannot be written. Use json or {FHIR_JSON}.", "_format")
+            raise outcome.NOT_ACCEPTABLE(
+                f"_format names what cannot be written. Use json, {FHIR_JSON} or html.", "_format"
+            )
         return _FORMATS[wanted]
     if not accept or accept == "*/*" or accept == FHIR_JSON:
         return FHIR_JSON
     return _accepted(accept)
+
+
+def asks_for_page(scope: Scope) -> bool:
+    """Whether the answer to this request is to be a page, as far as can be told; never an error."""
+    query = _query_or_form(scope)
+    accept = ", ".join(value.decode("latin-1") for name, value in scope["headers"] if name == b"accept")
+    for format_parameter in (query.get("_format"), None):
+        try:
+            return written_type(accept, format_parameter) == HTML
+        except outcome.FhirError:
+            continue
+    return False
+
+
+def asks_for_indentation(scope: Scope) -> bool:
+    """Whether the answer to this request is to be indented, as far as can be told; never an error."""
+    return _query_or_form(scope).get("_pretty") == "true"
+
+
+def _query_or_form(scope: Scope) -> dict[str, str]:
+    form: dict[str, str] = scope.get("state", {}).get("form", {})
+    return dict(parse_qsl(scope["query_string"].decode("latin-1"))) | form
 
 
 def _accepted(accept: str) -> str:
@@ -49,10 +85,12 @@ def _accepted(accept: str) -> str:
                 quality = _quality(value)
             elif key.strip() == "fhirversion":
                 version = value
-        written = FHIR_JSON if name in _ANY else _FORMATS.get(name)
+        written = _FORMATS.get(name) or _RANGES.get(name)
         if written is None or quality <= 0 or version not in _VERSIONS:
             continue
-        if best is None or quality > best[0]:
+        # The first of equals, but a program that can read both gets what it can work with.
+        is_sooner = best is not None and quality == best[0] and best[1] == HTML != written and name in _FORMATS
+        if best is None or quality > best[0] or is_sooner:
             best = (quality, written)
     if best is None:
         raise outcome.NOT_ACCEPTABLE(
@@ -68,19 +106,28 @@ def _quality(text: str) -> float:
         return 0.0
 
 
-def refuse_unreadable(content_type: str | None, content_encoding: str | None) -> None:
-    """Raise FhirError 415 unless the body is JSON for FHIR R4, not encoded."""
+def refuse_unreadable(content_type: str | None, content_encoding: str | None, is_patch: bool = False) -> None:
+    """Raise FhirError 415 unless the body is JSON for FHIR R4, or a patch of a form that is read, not encoded."""
+    text, header = _unreadable(content_type, content_encoding, is_patch)
+    if text:
+        error = outcome.UNSUPPORTED_MEDIA_TYPE(text, header)
+        error.headers = ACCEPT_PATCH if is_patch else {}
+        raise error
+
+
+def _unreadable(content_type: str | None, content_encoding: str | None, is_patch: bool) -> tuple[str, str]:
+    """Why a body is not read, and the header that says so; two empty texts where it is."""
     name, *parameters = (piece.strip().lower() for piece in (content_type or "").split(";"))
-    if name not in _READABLE:
-        raise outcome.UNSUPPORTED_MEDIA_TYPE(
-            f"The body's Content-Type must be {FHIR_JSON}, not '{name[:64] or 'missing'}'.", "Content-Type"
-        )
+    if name not in (_READABLE_PATCHES if is_patch else _READABLE):
+        wanted = f"one of {', '.join(PATCH_FORMATS)}" if is_patch else FHIR_JSON
+        return f"The body's Content-Type must be {wanted}, not '{name[:64] or 'missing'}'.", "Content-Type"
     for parameter in parameters:
         key, _, value = parameter.partition("=")
         value = value.strip().strip('"')
         if key.strip() == "charset" and value not in ("utf-8", "utf8"):
-            raise outcome.UNSUPPORTED_MEDIA_TYPE("The body's charset must be utf-8.", "Content-Type")
+            return "The body's charset must be utf-8.", "Content-Type"
         if key.strip() == "fhirversion" and value not in _VERSIONS:
-            raise outcome.UNSUPPORTED_MEDIA_TYPE("This server reads FHIR 4.0 only.", "Content-Type")
+            return "This server reads FHIR 4.0 only.", "Content-Type"
     if content_encoding and content_encoding.strip().lower() != "identity":
-        raise outcome.UNSUPPORTED_MEDIA_TYPE("Send the body without Content-Encoding.", "Content-Encoding")
+        return "Send the body without Content-Encoding.", "Content-Encoding"
+    return "", ""

@@ -5,9 +5,9 @@ https://spec.openapis.org/oas/v3.1.0, https://hl7.org/fhir/R4/http.html
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,17 +29,19 @@ from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import Server
 from fhir_server.rest.context import BASE_PATH, request_context
-from fhir_server.rest.negotiate import FHIR_JSON
+from fhir_server.rest.openapi_examples import FORM, WHOLE, Example, add_examples
+from fhir_server.rest.openapi_parts import VALUES, Node, components, shared
 
 COMPARTMENTS = ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device")
 
-Node = dict[str, Any]
+PATH_PARAMETERS = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """A row: what stands behind one method of one path. `parameters` are names of `_PARAMETERS`.
+    """A row: what stands behind one method of one path.
 
+    `answers` are statuses with names of responses, `parameters` names of parameters, `sends` the name of a body.
     `searches` is how it takes search parameters: not at all, as criteria of a condition, in a query or in a form.
     """
 
@@ -47,102 +49,109 @@ class _Operation:
     path: str
     method: str
     summary: str
+    answers: tuple[tuple[str, str], ...]
     parameters: tuple[str, ...] = ()
-    sends: bool = False
+    sends: str = ""
     searches: str = ""
-    status: str = "200"
-    gives: str = "Bundle"
 
 
-_TYPE_ROWS = (
-    _Operation("search-type", "", "get", "Search", searches="query"),
-    _Operation("search-type", "/_search", "post", "Search by a form", searches="form"),
-    _Operation("create", "", "post", "Create", ("If-None-Exist", "Prefer"), True, status="201", gives="Resource"),
+_FOUND = (("200", "Found"),)
+_VERSIONS = (("200", "Versions"),)
+_READ = (("200", "Resource"), ("304", "Unchanged"))
+_UPDATED = (("200", "Updated"), ("201", "Created"))
+_CREATED = (("201", "Created"), ("200", "Resource"))
+_PATCHED = (("200", "Updated"),)
+_DELETED = (("204", "Deleted"),)
+
+_COPY = ("If-None-Match", "If-Modified-Since")
+_UPDATE = ("If-Match", "If-None-Match", "Prefer")
+
+TYPE_ROWS = (
+    _Operation("search-type", "", "get", "Search", _FOUND, searches="query"),
+    _Operation("search-type", "/_search", "post", "Search by a form", _FOUND, searches="form"),
+    _Operation("create", "", "post", "Create", _CREATED, ("If-None-Exist", "Prefer"), "Resource"),
     _Operation(
-        "update", "", "put", "Update the one that matches, or create", ("Prefer",), True, "criteria", "200", "Resource"
+        "update", "", "put", "Update the one that matches, or create", _UPDATED, _UPDATE, "Resource", "criteria"
     ),
-    _Operation("delete", "", "delete", "Delete the one that matches", searches="criteria", status="204", gives=""),
-    _Operation("history-type", "/_history", "get", "All versions of this type", ("_count", "_since")),
-    _Operation("read", "/{id}", "get", "Read", ("id", "If-None-Match", "If-Modified-Since"), gives="Resource"),
     _Operation(
-        "update",
-        "/{id}",
-        "put",
-        "Update, or create",
-        ("id", "If-Match", "If-None-Match", "Prefer"),
-        True,
-        gives="Resource",
+        "patch", "", "patch", "Patch the one that matches", _PATCHED, ("If-Match", "Prefer"), "Patch", "criteria"
     ),
-    _Operation("delete", "/{id}", "delete", "Delete", ("id", "If-Match"), status="204", gives=""),
-    _Operation("history-instance", "/{id}/_history", "get", "All versions", ("id", "_count", "_since")),
-    _Operation("vread", "/{id}/_history/{version}", "get", "Read a version", ("id", "version"), gives="Resource"),
+    _Operation("delete", "", "delete", "Delete the one that matches", _DELETED, searches="criteria"),
+    _Operation("history-type", "/_history", "get", "All versions of this type", _VERSIONS, ("_count", "_since")),
+    _Operation("read", "/{id}", "get", "Read", _READ, _COPY),
+    _Operation("update", "/{id}", "put", "Update, or create", _UPDATED, _UPDATE, "Resource"),
+    _Operation("patch", "/{id}", "patch", "Patch", _PATCHED, ("If-Match", "Prefer"), "Patch"),
+    _Operation("delete", "/{id}", "delete", "Delete", _DELETED, ("If-Match",)),
+    _Operation("history-instance", "/{id}/_history", "get", "All versions", _VERSIONS, ("_count", "_since")),
+    _Operation("vread", "/{id}/_history/{version}", "get", "Read a version", _READ, _COPY),
 )
 
-_SYSTEM_ROWS = (
-    _Operation("capabilities", "/metadata", "get", "What the server offers", gives="Resource"),
-    _Operation("transaction", "/", "post", "A transaction or a batch", ("Prefer",), True),
-    _Operation("search-system", "/", "get", "Search several types", searches="query"),
-    _Operation("search-system", "/_search", "post", "Search several types by a form", searches="form"),
-    _Operation("history-system", "/_history", "get", "All versions of everything", ("_count", "_since")),
+SYSTEM_ROWS = (
+    _Operation("capabilities", "/metadata", "get", "What the server offers", (("200", "Statement"),)),
+    _Operation("transaction", "/", "post", "A transaction or a batch", (("200", "Done"),), ("Prefer",), "Bundle"),
+    _Operation("search-system", "/", "get", "Search several types", _FOUND, searches="query"),
+    _Operation("search-system", "/_search", "post", "Search several types by a form", _FOUND, searches="form"),
+    _Operation("history-system", "/_history", "get", "All versions of everything", _VERSIONS, ("_count", "_since")),
 )
 
-_PARAMETERS: dict[str, tuple[str, str]] = {
-    "id": ("path", "The logical id."),
-    "version": ("path", "The version id."),
-    "type": ("path", "The type to search for; * for all types of the compartment."),
-    "If-Match": ("header", 'The version that must be current, as W/"3", or *.'),
-    "If-None-Match": ("header", "A read: the version the client has. A write: *, where nothing may be there yet."),
-    "If-Modified-Since": ("header", "The moment of the copy the client has."),
-    "If-None-Exist": ("header", "Search criteria; nothing is created where they match."),
-    "Prefer": ("header", "return=minimal, representation or OperationOutcome; handling=lenient."),
-    "_since": ("query", "Versions made at or after this instant."),
-    "_format": ("query", "The media type of the answer; wins over Accept."),
-    "_pretty": ("query", "true indents the answer."),
-    "_type": ("query", "The types to search, with commas between them."),
-} | {code: ("query", what) for code, what in {**CRITERIA, **RESULTS}.items()}
+
+_ABOUT = (
+    f"Examples work on the demo population. The `{WHOLE}` of an operation are whole requests by name: title, path "
+    "below the server's URL, headers, and the status that a fresh copy of that population answers. The body of one "
+    "stands under the same name in the examples of the request body."
+)
 
 
-def openapi_route() -> Route:
-    """The route of the document. It stands before that of a type's search, which takes its path otherwise."""
-    return Route(f"{BASE_PATH}/openapi.json", _answer, methods=["GET"])
+def openapi_route(examples: tuple[Example, ...] = ()) -> Route:
+    """The route of the document. It stands before that of a type's search, which takes its path otherwise.
+
+    `examples` are requests that work on the demo population.
+    """
+    return Route(f"{BASE_PATH}/openapi.json", _answer(examples), methods=["GET"])
 
 
-async def _answer(request: Request) -> Response:
-    """Raises FhirError 400 for a Host that this server is not known by."""
-    server: Server = request_context(request).server
-    url, parameter_set = server.base_url or BASE_PATH, server.parameters.searched
-    # Made once, in some 0.3 s that other requests do not wait for.
-    body = await asyncio.to_thread(document, url, parameter_set)
-    return Response(body, media_type="application/json")
+def _answer(examples: tuple[Example, ...]) -> Callable[[Request], Awaitable[Response]]:
+    async def answer(request: Request) -> Response:
+        """Raises FhirError 400 for a Host that this server is not known by."""
+        server: Server = request_context(request).server
+        url, parameter_set = server.base_url or BASE_PATH, server.parameters.searched
+        # Made once, in some 0.3 s that other requests do not wait for.
+        body = await asyncio.to_thread(document, url, parameter_set, examples)
+        return Response(body, media_type="application/json")
+
+    return answer
 
 
 @lru_cache(maxsize=2)
-def document(url: str, parameter_set: ParameterSet) -> bytes:
+def document(url: str, parameter_set: ParameterSet, examples: tuple[Example, ...] = ()) -> bytes:
     """The description for the FHIR base at `url`, as JSON."""
     named = _NamedParameters(parameter_set)
     paths: dict[str, Node] = {}
-    for row in _SYSTEM_ROWS:
+    for row in SYSTEM_ROWS:
         if row.interaction == "capabilities" or row.interaction in SYSTEM_INTERACTIONS:
-            paths.setdefault(row.path, {})[row.method] = _operation(row, "", named)
+            _add(paths, row, "", named)
     for type in resource_types():
-        for row in _TYPE_ROWS:
+        for row in TYPE_ROWS:
             if row.interaction in TYPE_INTERACTIONS:
-                paths.setdefault(f"/{type}{row.path}", {})[row.method] = _operation(row, type, named)
+                _add(paths, row, type, named)
     for compartment in COMPARTMENTS:
-        paths[f"/{compartment}/{{id}}/{{type}}"] = {"get": _compartment_search(compartment)}
+        paths[f"/{compartment}/{{id}}/{{type}}"] = _compartment_search(compartment)
+    parts = components(named.nodes, [*CRITERIA, *RESULTS])
+    add_examples(paths, parts, examples)
     return encode(
         {
             "openapi": "3.1.0",
             "info": {
                 "title": "fhir-server",
                 "summary": "FHIR R4 interoperability server",
+                "description": _ABOUT,
                 "version": fhir_server.__version__,
                 "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
             },
             "servers": [{"url": url}],
-            "tags": [{"name": type} for type in resource_types()],
+            "tags": [{"name": "system", "description": "What concerns all types."}, *map(_tag, resource_types())],
             "paths": paths,
-            "components": _components() | {"parameters": _shared_parameters() | named.nodes},
+            "components": parts,
         }
     )
 
@@ -168,10 +177,17 @@ class _NamedParameters:
         if not _COMPONENT_NAME(name) or self.nodes.setdefault(name, node) != node:
             name = f"{type}.{parameter.code}"
             self.nodes[name] = node
-        return _shared(name)
+        return shared(name)
 
 
 _COMPONENT_NAME = re.compile(r"[\w.-]+", re.ASCII).fullmatch
+
+
+def _add(paths: dict[str, Node], row: _Operation, type: str, named: _NamedParameters) -> None:
+    """Write an operation under its path, which holds what all its operations take."""
+    path = f"/{type}{row.path}" if type else row.path
+    every = [*map(shared, PATH_PARAMETERS.findall(path)), shared("_format"), shared("_pretty")]
+    paths.setdefault(path, {"parameters": every})[row.method] = _operation(row, type, named)
 
 
 def _operation(row: _Operation, type: str, named: _NamedParameters) -> Node:
@@ -181,16 +197,16 @@ def _operation(row: _Operation, type: str, named: _NamedParameters) -> Node:
         "operationId": "-".join(part for part in (row.interaction, type, row.method + place) if part),
         "summary": row.summary,
         "tags": [type or "system"],
-        "parameters": [_shared(name) for name in (*row.parameters, "_format", "_pretty")],
-        "responses": _responses(row),
+        "parameters": [shared(name) for name in row.parameters],
+        "responses": _responses(row.answers),
     }
     if row.sends:
-        node["requestBody"] = _content("Resource") | {"required": True}
+        node["requestBody"] = shared(row.sends, "requestBodies")
     match row.searches:
         case "query":
             names = (*CRITERIA, *RESULTS) if type else ("_type", *CRITERIA, *RESULTS)
             node["parameters"] += [named.reference(type, each) for each in named.of(type)]
-            node["parameters"] += map(_shared, names)
+            node["parameters"] += map(shared, names)
         case "form":
             node["requestBody"] = _form(type, named)
         case "criteria":
@@ -208,75 +224,34 @@ def _query_parameter(parameter: OfferedParameter) -> Node:
         said.append("Targets: any type.")
     elif parameter.targets:
         said.append("Targets: " + " ".join(parameter.targets) + ".")
-    return {"name": parameter.code, "in": "query", "description": " ".join(said), "schema": _VALUES}
+    return {"name": parameter.code, "in": "query", "description": " ".join(said), "schema": VALUES}
 
 
 def _form(type: str, named: _NamedParameters) -> Node:
     codes = [parameter.code for parameter in named.of(type)]
-    names = [*codes, *CRITERIA, *RESULTS] if type else ["_type", *codes, *CRITERIA, *RESULTS]
-    schema = {"type": "object", "properties": dict.fromkeys(names, _VALUES)}
+    own = {"properties": dict.fromkeys(codes if type else ["_type", *codes], VALUES)}
     return {
         "description": "The parameters of the search by GET, with the same modifiers and chains.",
-        "content": {"application/x-www-form-urlencoded": {"schema": schema}},
+        "content": {FORM: {"schema": {"allOf": [{"$ref": "#/components/schemas/SearchForm"}, own]}}},
     }
 
 
 def _compartment_search(compartment: str) -> Node:
     types = [type for type in resource_types() if compartment_parameters(compartment, type)]
-    names = ("id", "type", *CRITERIA, *RESULTS, "_format", "_pretty")
-    return {
+    search: Node = {
         "operationId": f"search-compartment-{compartment}",
         "summary": f"Search what belongs to the {compartment}",
         "description": f"By the search parameters of the type. Types: {' '.join(types)}.",
         "tags": [compartment],
-        "parameters": [_shared(name) for name in names],
-        "responses": _responses(_Operation("search-type", "", "get", "")),
+        "parameters": [shared(name) for name in (*CRITERIA, *RESULTS)],
+        "responses": _responses(_FOUND),
     }
+    return {"parameters": [shared(name) for name in ("id", "type", "_format", "_pretty")], "get": search}
 
 
-def _responses(row: _Operation) -> Node:
-    done: Node = {"description": "Done."} | (_content(row.gives) if row.gives else {})
-    return {row.status: done, "default": {"$ref": "#/components/responses/Refused"}}
+def _responses(answers: tuple[tuple[str, str], ...]) -> Node:
+    return {status: shared(name, "responses") for status, name in (*answers, ("default", "Refused"))}
 
 
-def _content(schema: str) -> Node:
-    return {"content": {FHIR_JSON: {"schema": {"$ref": f"#/components/schemas/{schema}"}}}}
-
-
-def _shared(name: str) -> Node:
-    return {"$ref": f"#/components/parameters/{name}"}
-
-
-_VALUES: Node = {"$ref": "#/components/schemas/Values"}
-
-
-def _shared_parameters() -> dict[str, Node]:
-    nodes: dict[str, Node] = {}
-    for name, (place, what) in _PARAMETERS.items():
-        repeats = name in CRITERIA or name in ("_include", "_revinclude")
-        nodes[name] = {
-            "name": name,
-            "in": place,
-            "description": what,
-            "required": place == "path",
-            "schema": _VALUES if repeats else {"type": "string"},
-        }
-    return nodes
-
-
-def _components() -> Node:
-    values = "Each value is a condition of its own; commas inside one separate alternatives."
-    return {
-        "responses": {"Refused": {"description": "What was wrong, all of it."} | _content("OperationOutcome")},
-        "schemas": {
-            "Values": {"type": "array", "items": {"type": "string"}, "description": values},
-            "Resource": _resource(None),
-            "Bundle": _resource("Bundle"),
-            "OperationOutcome": _resource("OperationOutcome"),
-        },
-    }
-
-
-def _resource(type: str | None) -> Node:
-    named: Node = {"type": "string"} if type is None else {"const": type}
-    return {"type": "object", "required": ["resourceType"], "properties": {"resourceType": named}}
+def _tag(type: str) -> Node:
+    return {"name": type, "externalDocs": {"url": f"https://hl7.org/fhir/R4/{type.lower()}.html"}}

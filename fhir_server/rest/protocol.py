@@ -1,9 +1,12 @@
-"""uvicorn's HTTP protocol with two manners more: bounded headers, and an OperationOutcome for what is no HTTP.
+"""uvicorn's HTTP protocol with three manners more: bounded headers, an OperationOutcome for what is no HTTP, answers in
+one piece.
 
 RFC 9112 section 3, RFC 6585 section 5
 """
 
+import asyncio
 import secrets
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -22,6 +25,9 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     head_bytes = 0
     in_head = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(cast(asyncio.Transport, GatheringTransport(transport, self.loop)))
 
     def data_received(self, data: bytes) -> None:
         if self.in_head:
@@ -51,3 +57,36 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         named = _REASONS[error.status], FHIR_JSON.encode(), len(body), request_id.encode()
         self.transport.write(head % (error.status, *named) + body)
         self.transport.close()
+
+
+class GatheringTransport:
+    """A transport that sends together what is written before the loop goes round.
+
+    uvicorn writes head and body of an answer one after the other, each by a system call that wakes the reader.
+    """
+
+    __slots__ = ("_held", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Send the bytes soon, after those of earlier calls."""
+        if not self._held:
+            self._loop.call_soon(self._send)
+        self._held.append(data)
+
+    def close(self) -> None:
+        """Send what is held, then close."""
+        self._send()
+        self._transport.close()
+
+    def _send(self) -> None:
+        held, self._held = self._held, []
+        if held and not self._transport.is_closing():
+            self._transport.writelines(held)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)

@@ -13,7 +13,18 @@ from starlette.types import Receive, Scope, Send
 
 from fhir_server.core import outcome
 from fhir_server.definitions.registry import is_resource_type
-from fhir_server.interactions import capabilities, create, delete, history, read, search, transaction, update, vread
+from fhir_server.interactions import (
+    capabilities,
+    create,
+    delete,
+    history,
+    patch,
+    read,
+    search,
+    transaction,
+    update,
+    vread,
+)
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.query import refuse_parameters
@@ -22,10 +33,12 @@ from fhir_server.rest.context import (
     conditions,
     content,
     form_pairs,
+    patch_change,
     raw_query,
     request_context,
     request_pairs,
 )
+from fhir_server.rest.negotiate import ACCEPT_PATCH
 from fhir_server.rest.respond import media_type, respond
 
 Endpoint = Callable[[Request, RequestContext], Awaitable[Answer]]
@@ -39,6 +52,7 @@ class Methods:
         if "GET" in self.endpoints:
             self.endpoints["HEAD"] = self.endpoints["GET"]
         self.allow = ", ".join(self.endpoints)
+        self.headers = {"Allow": f"{self.allow}, OPTIONS"} | (ACCEPT_PATCH if "PATCH" in self.endpoints else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -47,20 +61,23 @@ class Methods:
 
     async def respond(self, request: Request) -> Response:
         """Run the interaction. Raises FhirError 404 for a path that names no resource type, 405 for other methods."""
+        endpoint = self.endpoints.get(request.method)
+        request.scope["state"]["interaction"] = _INTERACTIONS.get(endpoint)
         type = request.path_params.get("type")
         if type is not None and not is_resource_type(type):
             raise unknown_type(type)
-        endpoint = self.endpoints.get(request.method)
+        if request.method == "OPTIONS":
+            return Response(None, 204, self.headers)
         if endpoint is None:
             error = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; {self.allow} are.")
-            error.headers = {"Allow": self.allow}
+            error.headers = self.headers
             raise error
         # Refuse a client that can read no answer before anything is written for it.
         media_type(request)
         context = request_context(request)
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
-        return respond(request, await endpoint(request, context), context.base)
+        return await respond(request, await endpoint(request, context), context)
 
 
 def unknown_type(name: str) -> outcome.FhirError:
@@ -80,6 +97,7 @@ async def _bundle(request: Request, context: RequestContext) -> Answer:
         raise outcome.BAD_BUNDLE("What is posted to the base must be a Bundle.", "Bundle")
     match bundle.get("type"):
         case "batch":
+            request.scope["state"]["interaction"] = "batch"
             return await batch(context, bundle)
         case "transaction":
             return await transaction.transaction(context, bundle)
@@ -131,6 +149,12 @@ async def _conditional_update(request: Request, context: RequestContext) -> Answ
     return await update.conditional_update(context, type, criteria, body, conditions(request))
 
 
+async def _conditional_patch(request: Request, context: RequestContext) -> Answer:
+    type, criteria = request.path_params["type"], raw_query(request)
+    change = await patch_change(request, context, type, _limit(request))
+    return await patch.conditional_patch(context, type, criteria, change, conditions(request))
+
+
 async def _conditional_delete(request: Request, context: RequestContext) -> Answer:
     criteria = raw_query(request)
     return await delete.conditional_delete(context, request.path_params["type"], criteria, conditions(request))
@@ -149,6 +173,12 @@ async def _vread(request: Request, context: RequestContext) -> Answer:
 async def _update(request: Request, context: RequestContext) -> Answer:
     path, body = request.path_params, await content(request, _limit(request))
     return await update.update(context, path["type"], path["id"], body, conditions(request))
+
+
+async def _patch(request: Request, context: RequestContext) -> Answer:
+    path = request.path_params
+    change = await patch_change(request, context, path["type"], _limit(request))
+    return await patch.patch(context, path["type"], path["id"], change, conditions(request))
 
 
 async def _delete(request: Request, context: RequestContext) -> Answer:
@@ -188,6 +218,7 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
         _read,
         _vread,
         _conditional_update,
+        _conditional_patch,
         _conditional_delete,
         _history_of_instance,
         _history_of_type,
@@ -197,16 +228,48 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
 )
 """What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
 
+_INTERACTIONS: Mapping[Endpoint | None, str] = {
+    _capabilities: "capabilities",
+    # Until its Bundle is read, and it turns out to be a batch.
+    _bundle: "transaction",
+    _search: "search-type",
+    _search_by_form: "search-type",
+    _search_system: "search-system",
+    _search_system_by_form: "search-system",
+    _search_compartment: "search-compartment",
+    _search_compartment_by_form: "search-compartment",
+    _create: "create",
+    _conditional_update: "update-conditional",
+    _conditional_patch: "patch-conditional",
+    _conditional_delete: "delete-conditional",
+    _read: "read",
+    _vread: "vread",
+    _update: "update",
+    _patch: "patch",
+    _delete: "delete",
+    _history_of_instance: "history-instance",
+    _history_of_type: "history-type",
+    _history_of_system: "history-system",
+    _unknown_operation: "operation",
+}
+"""What an endpoint is called in metrics, log and spans: https://hl7.org/fhir/R4/codesystem-restful-interaction.html"""
+
 _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
 
 # The first match wins and every try costs a µs or two, so what is asked most stands first. A `name` begins neither with
 # `_` nor with `$`, so that no resource path hides an interaction's or an operation's; only `metadata` must come before.
 TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
-    ("/{type:name}/{id:name}", {"GET": _read, "PUT": _update, "DELETE": _delete}),
+    ("/{type:name}/{id:name}", {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete}),
     ("/metadata", {"GET": _capabilities}),
     (
         "/{type:name}",
-        {"GET": _search, "POST": _create, "PUT": _conditional_update, "DELETE": _conditional_delete},
+        {
+            "GET": _search,
+            "POST": _create,
+            "PUT": _conditional_update,
+            "PATCH": _conditional_patch,
+            "DELETE": _conditional_delete,
+        },
     ),
     ("", {"POST": _bundle, "GET": _search_system}),
     ("/", {"POST": _bundle, "GET": _search_system}),

@@ -135,6 +135,9 @@ class ResultParameters:
         found: dict[str, None] = {}
         names = sent.split(",")
         for position, name in enumerate(names, 1):
+            if name == "resourceType":
+                # No element, but in every answer; fhirpy asks for it each time.
+                continue
             forms = {form for type in self.types for form in _json_names(type, name)}
             if not forms:
                 known = {each for type in self.types for each in structure(type).elements}

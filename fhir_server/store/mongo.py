@@ -64,6 +64,7 @@ __all__ = [
     "is_commit_unknown",
     "is_duplicate",
     "is_fenced",
+    "is_too_old",
     "is_transient",
     "page_of",
     "ping",
@@ -93,6 +94,8 @@ _MAJORITY_MS = 10_000
 # Never an explicit j: the majority is journaled already, and j=false waits 200 ms on a one-node set.
 _MAJORITY = WriteConcern("majority", wtimeout=_MAJORITY_MS)
 _OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
+_ROWS_OPTIONS: CodecOptions[Document] = CodecOptions()
+"""For the rows of a search, whose datetimes only its order needs: 135 µs for a page of them are 63 without a zone."""
 
 _NOT_PRIMARY_CODES = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 _TIMEOUT_CODES = frozenset({50, 262})
@@ -261,8 +264,8 @@ async def read(
     With an `allowance` it takes no longer than that has left, and what is read is taken from it.
 
     It reads what the majority has, with `at` at one snapshot: the latest ("now") or that of an earlier Read.
-    `batchSize` of the command should hold all rows wanted. Raises SnapshotGone, FhirError 400 as `page_of` does, and
-    ExecutionTimeout where no time is left.
+    `batchSize` of the command should hold all rows wanted. Datetimes in the rows are UTC without saying so. Raises
+    SnapshotGone, FhirError 400 as `page_of` does, and ExecutionTimeout where no time is left.
 
     https://www.mongodb.com/docs/manual/reference/read-concern-snapshot/
     """
@@ -285,7 +288,7 @@ async def read(
         # The reply is full: one command answers 16 MB. What was read is read again through a cursor.
         await database.handle.command({"killCursors": reply["ns"].partition(".")[2], "cursors": [reply["id"]]})
         again = {**bounded, "readConcern": _read_concern(snapshot)}
-        cursor = await database.handle.cursor_command(again, codec_options=_OPTIONS)
+        cursor = await database.handle.cursor_command(again, codec_options=_ROWS_OPTIONS)
         return Read(await page_of(cursor, allowance), snapshot)
     except OperationFailure as error:
         if at is not None and error.code in _SNAPSHOT_GONE_CODES:
@@ -299,7 +302,7 @@ async def _sent(database: Database, command: dict[str, Any]) -> Document:
     Raises FhirError 400 where it is larger than a command can be.
     """
     try:
-        return await database.handle.command(command, codec_options=_OPTIONS)
+        return await database.handle.command(command, codec_options=_ROWS_OPTIONS)
     except DocumentTooLarge as error:
         raise _too_many_values() from error
     except DriverError as error:
@@ -307,7 +310,7 @@ async def _sent(database: Database, command: dict[str, Any]) -> Document:
             raise _too_many_values() from error
         if not _is_away(error) or isinstance(error, ServerSelectionTimeoutError):
             raise
-        return await database.handle.command(command, codec_options=_OPTIONS)
+        return await database.handle.command(command, codec_options=_ROWS_OPTIONS)
 
 
 def _too_many_values() -> FhirError:
@@ -389,6 +392,11 @@ def _says(error: DriverError, code: int) -> bool:
         return True
     writes = (error.details or {}).get("writeErrors") or ()
     return any(write.get("code") == code for write in writes)
+
+
+def is_too_old(error: BaseException | None) -> bool:
+    """Whether a command failed because MongoDB speaks an older protocol than the driver knows."""
+    return isinstance(error, ConfigurationError)
 
 
 def is_timeout(error: DriverError) -> bool:

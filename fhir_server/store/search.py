@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/search.html
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
@@ -70,8 +71,13 @@ class SearchRow(msgspec.Struct, frozen=True):
 
     @property
     def keys(self) -> tuple[Any, ...]:
-        """The row's value of each field of the query's `sort`, `_id` included; None where absent."""
-        return tuple(_value(self.stored, field) for field, _ in self.sorted_by)
+        """The row's value of each field of the query's `sort`, `_id` included; None where absent. Datetimes in UTC."""
+        return self.keys_by(self.sorted_by)
+
+    def keys_by(self, sort: Sequence[tuple[str, int]]) -> tuple[Any, ...]:
+        """The row's value of each field of another order, of fields that were read."""
+        values = [_value(self.stored, field) for field, _ in sort]
+        return tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in values)
 
 
 @dataclass(frozen=True, slots=True)

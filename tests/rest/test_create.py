@@ -39,6 +39,22 @@ def test_if_none_exist_creates_once_and_then_answers_what_is_there(api: httpx.Cl
     assert second.headers["location"] == first.headers["location"]
 
 
+@pytest.mark.parametrize("start", ["", "?", "Patient?", "{base}Patient?"])
+def test_the_criteria_of_if_none_exist_may_stand_alone_or_end_a_url_of_a_search(
+    api: httpx.Client, unique: str, start: str
+) -> None:
+    made = created(api, patient(identifier=[{"system": "urn:test", "value": unique}]))
+    criteria = f"{start.format(base=api.base_url)}identifier=urn:test|{unique}"
+    response = api.post("Patient", json=patient(), headers={"if-none-exist": criteria})
+    assert (response.status_code, response.json()["id"]) == (200, made["id"])
+
+
+@pytest.mark.parametrize("start", ["http://elsewhere.example/fhir/Patient?", "{base}Observation?"])
+def test_criteria_of_another_server_or_type_are_refused(api: httpx.Client, unique: str, start: str) -> None:
+    criteria = f"{start.format(base=api.base_url)}identifier=urn:test|{unique}"
+    assert api.post("Patient", json=patient(), headers={"if-none-exist": criteria}).status_code == 400
+
+
 def test_if_none_exist_with_two_matches_is_a_412(api: httpx.Client, unique: str) -> None:
     resource = patient(identifier=[{"system": "urn:test", "value": unique}])
     created(api, resource)

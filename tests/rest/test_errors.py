@@ -22,7 +22,7 @@ from tests.rest.conftest import FHIR_JSON, numbers, patient, texts
         ("GET", "$nothing", 404, "2016"),
         ("POST", "Patient/$nothing", 404, "2016"),
         ("POST", "Patient/1", 405, "1009"),
-        ("PATCH", "Patient/1", 405, "1009"),
+        ("PATCH", "Patient/1/_history/1", 405, "1009"),
         ("PUT", "metadata", 405, "1009"),
         ("DELETE", "_history", 405, "1009"),
     ],

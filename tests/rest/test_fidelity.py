@@ -76,6 +76,14 @@ def test_meta_of_the_client_is_kept_beside_what_the_server_stamps(api: httpx.Cli
     }
 
 
+def test_pretty_indents_a_refusal_too(api: httpx.Client) -> None:
+    plain, pretty = api.get("Patient/nobody-here"), api.get("Patient/nobody-here?_pretty=true")
+    assert pretty.status_code == 404
+    assert pretty.text.startswith('{\n  "resourceType"')
+    assert plain.text.startswith('{"resourceType"')
+    assert pretty.json()["issue"] == plain.json()["issue"]
+
+
 def test_pretty_asks_for_indented_json_of_the_same_content(api: httpx.Client) -> None:
     stored = api.post("Patient", json=patient()).json()
     pretty = api.get(f"Patient/{stored['id']}?_pretty=true")

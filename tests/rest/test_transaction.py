@@ -244,7 +244,7 @@ def test_entries_of_a_batch_succeed_and_fail_on_their_own(api: httpx.Client, uni
             entry("GET", "metadata"),
             entry("DELETE", f"Patient/{unique}"),
             entry("GET", f"Patient/{unique}"),
-            entry("PATCH", f"Patient/{unique}"),
+            entry("PATCH", f"Patient/{unique}/_history"),
             type="batch",
         ),
     )

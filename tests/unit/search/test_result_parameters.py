@@ -59,6 +59,10 @@ def test_elements_are_top_level_and_a_choice_is_all_its_forms() -> None:
     assert read("", ("_type", "Patient,Observation"), ("_elements", "status,name")).elements == ("status", "name")
 
 
+def test_resource_type_may_be_named_among_the_elements() -> None:
+    assert read("Patient", ("_elements", "name,resourceType,id")).elements == ("name", "id")
+
+
 @pytest.mark.parametrize("value", ["nam", "", "name,", "name.family", "Patient.name", "contact.name"])
 def test_an_element_that_is_none_is_refused(value: str) -> None:
     (issue,) = refused("Patient", ("_elements", value))

@@ -1,0 +1,66 @@
+"""`GET /`: what this server is, for a person who has just found it, and where to go from here."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from fhir_server.core.outcome import FhirError
+from fhir_server.interactions.context import RequestContext
+from fhir_server.rest.html import Page, page
+from fhir_server.store.mongo import Database
+
+
+class StoryLink(Protocol):
+    """A link of a story; `path` is relative to the FHIR base."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+
+
+class Story(Protocol):
+    """Something the demo population shows, in a sentence or two."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def links(self) -> Sequence[StoryLink]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The stories of the demo population, and how to learn whether it is in the database."""
+
+    stories: Sequence[Story]
+    is_loaded: Callable[[Database], Awaitable[bool]]
+
+
+def landing_route(demo: Demo, *, signs_in: bool) -> Route:
+    """The route of the page; `signs_in` says whether apps can sign in here."""
+
+    async def answer(request: Request, context: RequestContext) -> Response:
+        values = {
+            "base": context.base,
+            "stories": demo.stories,
+            "is_loaded": await _is_loaded(demo, context.server.database),
+            "signs_in": signs_in,
+        }
+        return page("landing.html", context.base, values, headers={"cache-control": "no-cache"})
+
+    return Route("/", Page(answer), methods=None)
+
+
+async def _is_loaded(demo: Demo, database: Database) -> bool | None:
+    """Whether the demo population is there; None where the database does not say."""
+    try:
+        return await demo.is_loaded(database)
+    except FhirError:
+        # The page is of use while the database is away, too.
+        return None
