@@ -17,7 +17,9 @@ TOOLS = {
     "nginx": "the reverse proxy; on Debian: apt-get install nginx-light",
     "chromium": "the browser; on Debian: apt-get install chromium",
     "node": "Node.js; on Debian: apt-get install nodejs npm",
+    "java": "Java 17 or newer; on Debian: apt-get install default-jdk-headless",
     "openssl": "on Debian: apt-get install openssl",
+    "setpriv": "runs a command with fewer rights; on Debian: apt-get install util-linux",
 }
 DATA = {
     "synthea": "24 patients' R4 transaction Bundles made by Synthea, *.json.gz",
@@ -40,6 +42,25 @@ def require_npm(package: str, folder: str = "clients") -> Path:
     if not found.is_dir():
         _absent(f"npm package {package} is not installed (npm ci --prefix tests/{folder})")
     return found
+
+
+def require_jars(project: str) -> Path:
+    """The folder with the jars that tests/clients/<project>/pom.xml names."""
+    require("java")
+    found = ROOT / ".packages" / project
+    if not list(found.glob("*.jar")):
+        _absent(
+            f"no jars under .packages/{project} (mvn --file tests/clients/{project}/pom.xml "
+            f"dependency:copy-dependencies -DoutputDirectory=$PWD/.packages/{project})"
+        )
+    return found
+
+
+def java_options(project: str) -> list[str]:
+    """What java needs to run a program with those jars, its log quiet below warnings."""
+    # A program of a few seconds is compiled once at most: 6.6 s of processor time instead of 15.
+    quickly = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+    return [*quickly, "-cp", f"{require_jars(project)}/*", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
 
 
 def require_data(folder: str) -> Path:

@@ -1,10 +1,10 @@
-"""Writes the pages of docs/ that are made from the code: errors.md and settings.md.
+"""Writes what is made from the code in docs/: errors.md, settings.md, the .http files and the Postman collection.
 
-`python tools/write_docs.py` writes them; with `--check` it writes nothing and exits with 1 where one is out of date.
+`python -m tools.write_docs` writes them; with `--check` it writes nothing and exits with 1 where one is out of date.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -13,8 +13,12 @@ from pydantic_core import PydanticUndefined
 
 from fhir_server.core import outcome
 from fhir_server.settings import Settings
+from tools.example_requests import example_requests
+from tools.http_files import http_files
+from tools.postman import collection
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+HTTP_FILES = "http"
 
 GROUPS = {
     1: "The request as HTTP",
@@ -67,12 +71,21 @@ def settings_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"errors.md": errors_page, "settings.md": settings_page}
+def pages() -> dict[str, str]:
+    """All that is made, by its path below docs/."""
+    requests = example_requests()
+    return {
+        "errors.md": errors_page(),
+        "settings.md": settings_page(),
+        "postman_collection.json": collection(requests),
+        **{f"{HTTP_FILES}/{name}": text for name, text in http_files(requests).items()},
+    }
 
 
-def stale_pages() -> tuple[str, ...]:
-    """Names of the pages that differ from what the code gives."""
-    return tuple(name for name, page in PAGES.items() if _text(DOCS / name) != page())
+def left_over(made: Mapping[str, str]) -> tuple[str, ...]:
+    """The .http files that nothing makes any more."""
+    there = (path.relative_to(DOCS).as_posix() for path in (DOCS / HTTP_FILES).glob("*.http"))
+    return tuple(sorted(set(there) - set(made)))
 
 
 def _default(setting: FieldInfo) -> str:
@@ -98,13 +111,17 @@ def _text(path: Path) -> str | None:
 
 def main(arguments: list[str]) -> int:
     """Write or check the pages; the exit code."""
+    made = pages()
     if arguments == ["--check"]:
-        stale = stale_pages()
-        for name in stale:
+        stale = [name for name, text in made.items() if _text(DOCS / name) != text]
+        for name in (*stale, *left_over(made)):
             sys.stderr.write(f"docs/{name} is out of date: make docs\n")
-        return 1 if stale else 0
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+        return 1 if stale or left_over(made) else 0
+    (DOCS / HTTP_FILES).mkdir(exist_ok=True)
+    for name in left_over(made):
+        (DOCS / name).unlink()
+    for name, text in made.items():
+        (DOCS / name).write_text(text, encoding="utf-8")
         sys.stdout.write(f"docs/{name}\n")
     return 0
 

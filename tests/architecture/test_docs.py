@@ -34,6 +34,19 @@ def links(page: Path) -> Iterator[str]:
             yield target.partition("#")[0]
 
 
+def anchored_links(page: Path) -> Iterator[tuple[str, str]]:
+    """Links of a page to a place in a page of the project: the path, empty for the same page, and the anchor."""
+    for target, anchor in re.findall(r"\]\(([^)\s#]*)#([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if not re.match(r"[a-z]+:", target):
+            yield target, anchor
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors that the headings of a page get where Markdown is shown."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).strip().lower().replace(" ", "-") for title in titles}
+
+
 def test_the_generated_pages_are_current() -> None:
     checked = subprocess.run(
         [sys.executable, "tools/write_docs.py", "--check"],
@@ -71,6 +84,24 @@ def test_every_link_between_pages_leads_somewhere() -> None:
         if not (page.parent / target).exists()
     ]
     assert broken == []
+
+
+def test_every_place_in_a_page_that_a_link_names_is_there() -> None:
+    lost = [
+        f"{relative(page)}: {target}#{anchor}"
+        for page in pages()
+        for target, anchor in anchored_links(page)
+        if anchor not in headings((page.parent / target) if target else page)
+    ]
+    assert lost == []
+
+
+def test_the_index_lists_every_page_for_a_reader() -> None:
+    listed = set(links(ROOT / "docs" / "README.md"))
+    there = {path.name for path in (ROOT / "docs").glob("*.md")} | {
+        f"connect/{path.name}" for path in (ROOT / "docs" / "connect").glob("*.md")
+    }
+    assert there - listed == {"README.md"}
 
 
 def test_every_make_target_a_page_names_exists() -> None:
