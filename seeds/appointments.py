@@ -62,7 +62,9 @@ KINDS: Mapping[str, Kind] = {
 
 _WITHOUT_TIME = {"proposed", "waitlist"}
 _DECLINED = {"cancelled": "declined", "proposed": "needs-action", "waitlist": "needs-action", "pending": "tentative"}
+_HAPPENED = {"arrived", "checked-in", "fulfilled", "noshow"}
 _CREATED_BEFORE = timedelta(days=18, hours=3)
+FRIDAY, WEEK = 4, 7
 
 
 def appointment(
@@ -80,7 +82,8 @@ def appointment(
     visit: Visit | None = None,
     reason: str = "",
 ) -> str:
-    """An appointment `offset_days` from today by the wall clock of the facility; its reference.
+    """An appointment `offset_days` from today by the wall clock of the facility; its reference. None is on a weekend:
+    what has happened was on the Friday before, what is to come is on the Monday after.
 
     One that takes a clinician's time takes the nearest slot of their calendar and its time, where they have one and
     `slot` is not False (`seeds.calendar.schedules` then makes that slot busy). `clinician` is a key of the directory,
@@ -89,7 +92,8 @@ def appointment(
     found = KINDS[kind]
     who = visit.clinician if visit else chart.directory.clinicians[clinician] if clinician else chart.clinician
     facility = visit.facility if visit else chart.directory.facilities[who.facility]
-    start = visit.start if visit else chart.clock.at(offset_days, hour, minute, facility.zone)
+    day = _weekday(chart, offset_days, status)
+    start = visit.start if visit else chart.clock.at(day, hour, minute, facility.zone)
     taken = None
     if slot and visit is None and calendar.holds_slot(status):
         taken = calendar.slot_near(chart.directory, chart.clock, who.key, start)
@@ -126,6 +130,13 @@ def _elements(
     if status == "cancelled":
         elements["cancelationReason"] = concept("appointment-cancellation-reason", "pat-cpp")
     return elements
+
+
+def _weekday(chart: Chart, offset_days: int, status: Status) -> int:
+    beyond_friday = chart.clock.day(offset_days).weekday() - FRIDAY
+    if beyond_friday <= 0:
+        return offset_days
+    return offset_days - beyond_friday if status in _HAPPENED else offset_days + WEEK - FRIDAY - beyond_friday
 
 
 def _participant(actor: Resource, status: str) -> Resource:

@@ -33,10 +33,11 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One encounter on the way: its Encounter's reference, when it began, where and with whom."""
+    """One encounter on the way: its Encounter's reference, when it begins and ends, where and with whom."""
 
     reference: str
     start: datetime
+    end: datetime
     facility: Facility
     clinician: Clinician
 

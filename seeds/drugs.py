@@ -226,8 +226,8 @@ DRUGS: Mapping[str, Drug] = {
         "Take 1 tablet once a day.",
     ),
     "epinephrine": Drug(
-        "1870230",
-        "NDA020800 0.3 ML Epinephrine 1 MG/ML Auto-Injector",
+        "727316",
+        "0.3 ML Epinephrine 0.5 MG/ML Auto-Injector",
         "injection",
         "intramuscular",
         Decimal("0.3"),

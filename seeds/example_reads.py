@@ -65,7 +65,7 @@ READS: Mapping[str, tuple[str, str]] = {
 
 _OF_TYPES: tuple[Titled, ...] = (
     ("A child's allergies", "AllergyIntolerance?patient=rivera-lucia"),
-    ("Visits to come, soonest first", "Appointment?patient=washington-harold&_sort=date"),
+    ("Appointments of a patient, by date", "Appointment?patient=washington-harold&_sort=date"),
     ("Appointments nobody came to", "Appointment?status=noshow&_include=Appointment:patient"),
     ("Documents changed lately", "Binary?_sort=-_lastUpdated&_count=3&_elements=contentType"),
     ("Plans of treatment", "CarePlan?patient=walker-james&category=assess-plan"),
@@ -95,12 +95,12 @@ _OF_TYPES: tuple[Titled, ...] = (
     ("Facilities near a place", "Location?near=32.72|-117.16|20|km"),
     ("Facilities of a state", "Location?address-state=CA"),
     ("Images", "Media?patient=walker-james"),
-    ("The formulary", "Medication?code:text=insulin"),
+    ("A medicine of the formulary", "Medication?code:text=insulin"),
     ("Doses given in hospital", "MedicationAdministration?patient=washington-harold"),
     ("What was dispensed", "MedicationDispense?patient=rivera-miguel&status=completed"),
     ("Prescriptions in use", "MedicationRequest?patient=washington-harold&intent=order&status=active"),
     (
-        "Requests for renewal with the prescription they are about",
+        "Requests for renewal, with who asked",
         "MedicationRequest?intent=proposal&_include=MedicationRequest:subject",
     ),
     ("Systems of identifiers", "NamingSystem?kind=identifier"),
@@ -120,7 +120,7 @@ _OF_TYPES: tuple[Titled, ...] = (
     ("Versions of a patient", "Patient/rivera-ana/_history"),
     ("The first version of a patient", "Patient/rivera-ana/_history/1"),
     ("All observations in a patient's compartment", "Patient/rivera-ana/Observation?category=vital-signs"),
-    ("Whoever a patient acts for", "Person?patient=Patient/rivera-ana"),
+    ("The person behind a patient, with whom they act for", "Person?patient=Patient/rivera-ana"),
     ("A clinician by name", "Practitioner?name=okafor"),
     ("Clinicians of a specialty, with their names", "PractitionerRole?specialty=208000000X&_include=*"),
     ("Procedures of a patient", "Procedure?patient=washington-ruth&_sort=-date"),

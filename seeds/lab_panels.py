@@ -163,6 +163,19 @@ PANELS: Mapping[str, Panel] = {
 }
 """Panels by name."""
 
+NORMAL_FOR: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("creatinine", "female"): ("0.60", "0.95"),
+    ("creatinine", "male"): ("0.60", "1.20"),
+    ("hemoglobin", "female"): ("12.8", "15.5"),
+    ("hemoglobin", "male"): ("13.5", "16.5"),
+    ("mcv", "female"): ("82", "92"),
+    ("mcv", "male"): ("82", "92"),
+    ("mchc", "female"): ("32.9", "34.5"),
+    ("mchc", "male"): ("32.9", "34.5"),
+}
+"""Between which limits results of the healthy are drawn, by test and gender, where that is narrower than what the
+laboratory calls normal."""
+
 TEST_NAMES: frozenset[str] = frozenset(
     alias for panel in PANELS.values() for test in panel.tests for alias in (test.name, test.code)
 )

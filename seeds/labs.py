@@ -9,7 +9,8 @@ from decimal import Decimal
 
 from seeds.chart import Chart, Visit, instant
 from seeds.codes import coding, concept
-from seeds.lab_panels import PANELS, TEST_NAMES, Measured, Panel, Seen, Test, Worded
+from seeds.lab_panels import NORMAL_FOR, PANELS, TEST_NAMES, Measured, Panel, Seen, Test, Worded
+from seeds.lab_sums import SUMS
 from seeds.model import Labels, Resource
 from seeds.notes import KINDS, document, pdf_rendition
 from seeds.observations import absent, add_observation, category, measured
@@ -48,6 +49,7 @@ def panel(
     unknown = (values.keys() | set(not_measured)) - TEST_NAMES
     if unknown:
         raise KeyError(f"no laboratory tests: {', '.join(sorted(unknown))}")
+    given |= _numbers(chart, chosen, given)
     order = service_request(
         chart, f"{key}-order", chosen.order, visit, system="loinc", category="108252007", labels=labels
     )
@@ -97,7 +99,7 @@ def _result(
     if is_failed or (test.only_adults and is_child):
         value = absent("error" if is_failed else "not-performed")
     else:
-        value = _value(chart, test, given)
+        value = _value(test, given)
     return add_observation(
         chart,
         f"{key}-{test.name}",
@@ -111,24 +113,36 @@ def _result(
     )
 
 
-def _value(chart: Chart, test: Test, given: Value | None) -> Resource:
+def _value(test: Test, given: Value | None) -> Resource:
     match test.result:
         case Measured() as number:
-            return _number(chart, number, given)
+            return _number(number, Decimal(given or 0))
         case Seen() as seen:
             return _seen(seen, str(given) if given is not None else seen.normal)
         case Worded(text):
             return {"valueString": str(given) if given is not None else text}
 
 
-def _number(chart: Chart, result: Measured, given: Value | None) -> Resource:
-    if given is None:
-        width = result.high - result.low
-        drawn = result.low + width * Decimal(chart.random.randint(15, 85)) / 100
-        given = round(drawn, result.digits) if result.digits else int(drawn)
-    if isinstance(given, str):
-        given = Decimal(given)
-    letter = "L" if given < result.low else "H" if given > result.high else "N"
+def _numbers(chart: Chart, panel: Panel, given: Mapping[str, Value]) -> dict[str, Value]:
+    """Every number of the panel: as given, made of the others, or drawn."""
+    numbers: dict[str, Decimal] = {}
+    for test in panel.tests:
+        if isinstance(test.result, Measured) and (test.name in given or not test.only_given):
+            value = given.get(test.name)
+            numbers[test.name] = _drawn(chart, test.name, test.result) if value is None else Decimal(value)
+    made = {name: make(numbers, chart.person) for name, make in SUMS.items() if name in numbers and name not in given}
+    return {**numbers, **made}
+
+
+def _drawn(chart: Chart, name: str, result: Measured) -> Decimal:
+    low, high = map(Decimal, NORMAL_FOR.get((name, chart.person.gender), (result.low, result.high)))
+    drawn = low + (high - low) * Decimal(chart.random.randint(15, 85)) / 100
+    return round(drawn, result.digits) if result.digits else Decimal(int(drawn))
+
+
+def _number(result: Measured, given: Decimal) -> Resource:
+    is_low, is_high = given < result.low and not result.is_open_below, given > result.high and not result.is_open_above
+    letter = "L" if is_low else "H" if is_high else "N"
     limits: Resource = {"type": concept("referencerange-meaning", "normal")}
     if not result.is_open_below:
         limits["low"] = measured(result.low, result.unit)

@@ -5,7 +5,7 @@ https://hl7.org/fhir/us/core/STU7/StructureDefinition-us-core-medicationrequest.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -14,7 +14,7 @@ from seeds.codes import concept, quantity
 from seeds.drugs import DRUGS, ROUTES
 from seeds.model import Facility, Labels, Resource
 from seeds.orders import Order, add_request, amount, dosage, medication_elements, reason, request_elements
-from seeds.renewals import renewal_approved, renewal_denied, renewal_requested
+from seeds.renewals import decided, renewal_approved, renewal_denied, renewal_requested
 
 State = Literal[
     "refills-left",
@@ -71,18 +71,31 @@ STATES: Mapping[State, Course] = {
 
 
 def prescription(
-    chart: Chart, key: str, drug: str, state: State, visit: Visit | None = None, *, labels: Labels = ()
+    chart: Chart,
+    key: str,
+    drug: str,
+    state: State,
+    visit: Visit | None = None,
+    *,
+    labels: Labels = (),
+    by: str = "",
+    days_ago: int = 0,
+    indication: str = "",
 ) -> str:
     """One medicine in one state; the reference of the MedicationRequest that holds now.
 
     `drug` is a name of `seeds.drugs.DRUGS`. Without a `visit` it was written as long ago as the state makes likely,
-    and is signed by a Provenance of its own. A renewal adds the proposal, the Task about it and what came of it.
+    and is signed by a Provenance of its own; `days_ago` says it where that is not so. `by` is the key of the clinician
+    who prescribes, where it is not the visit's or the one who leads the care. `indication` is a SNOMED CT code of what
+    it is for, where that is not the usual. A renewal adds the proposal, the Task about it and what came of it.
     """
     course = STATES[state]
     facility = visit.facility if visit else chart.facility
-    clinician = visit.clinician if visit else chart.clinician
-    written = visit.start if visit else chart.clock.at(-course.age_days, 10, 20, facility.zone)
-    order = Order(key, drug, DRUGS[drug], written, facility, clinician, visit, labels)
+    usual = visit.clinician if visit else chart.clinician
+    clinician = chart.directory.clinicians[by] if by else usual
+    written = visit.start if visit else chart.ago(days_ago or course.age_days, 10, 20, facility)
+    taken = replace(DRUGS[drug], reason_code=indication) if indication else DRUGS[drug]
+    order = Order(key, drug, taken, written, facility, clinician, visit, labels)
     if visit is not None:
         return _write(chart, order, state, course)
     with chart.signed(key, written, facility, clinician):
@@ -99,14 +112,19 @@ def _write(chart: Chart, order: Order, state: State, course: Course) -> str:
     if state == "expired":
         _end_validity(request, chart.clock.day(-10).isoformat())
     old = add_request(chart, order, order.key, request)
-    dispenses = [_dispense(chart, order, old, number) for number in range(1, fills + 1)]
-    if state == "last-refill" and fills > 1:
-        _refill_task(chart, order, old, dispenses[-1], _handed_over(order, fills))
-    if state == "renewal-requested":
-        renewal_requested(chart, order, old)
-    if state == "renewal-denied":
-        renewal_denied(chart, order, old)
-    return renewal_approved(chart, order, old) if state == "renewed" else old
+    if fills:
+        _dispense(chart, order, old, 1)
+    # Refills and renewals are of later days than the order: they are signed by themselves.
+    latest = decided(chart, order, state) or _handed_over(order, fills)
+    with chart.signed(f"{order.key}-later", latest, order.facility, order.clinician):
+        dispenses = [_dispense(chart, order, old, number) for number in range(2, fills + 1)]
+        if state == "last-refill" and dispenses:
+            _refill_task(chart, order, old, dispenses[-1], _handed_over(order, fills))
+        if state == "renewal-requested":
+            renewal_requested(chart, order, old)
+        if state == "renewal-denied":
+            renewal_denied(chart, order, old)
+        return renewal_approved(chart, order, old) if state == "renewed" else old
 
 
 def _end_validity(request: Resource, day: str) -> None:
@@ -115,10 +133,10 @@ def _end_validity(request: Resource, day: str) -> None:
 
 
 def _fills(chart: Chart, order: Order) -> int:
-    """How often it was dispensed by today."""
+    """How often it was dispensed before today."""
     if order.drug.days <= SHORT_COURSE_DAYS:
         return 1
-    past_days = (chart.clock.today - order.written.date()).days
+    past_days = max((chart.clock.today - order.written.date()).days - 1, 0)
     return max(1, min(MAX_FILLS, 1 + past_days // order.drug.days))
 
 

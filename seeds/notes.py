@@ -55,7 +55,7 @@ class Rendition:
 def note(chart: Chart, key: str, kind: str, visit: Visit, text: str, *, labels: Labels = ()) -> str:
     """A note of the visit, of a kind in `KINDS`. A line of `text` that ends in a colon is a heading."""
     chosen = KINDS[kind]
-    rendition = pdf_rendition(chart, key, chosen.title, visit, _blocks(text), labels)
+    rendition = pdf_rendition(chart, key, chosen.title, visit, _blocks(text), labels, written=_written(chosen, visit))
     return document(chart, key, chosen, visit, text, rendition, labels=labels)
 
 
@@ -93,7 +93,7 @@ def document(
     labels: Labels = (),
 ) -> str:
     """The DocumentReference of a rendition that is there already, with `text` beside it."""
-    written = visit.start + timedelta(minutes=WRITTEN_MINUTES)
+    written = _written(kind, visit)
     elements: Resource = {
         **_identified(chart, key),
         "status": "current",
@@ -127,10 +127,17 @@ def document(
 
 
 def pdf_rendition(
-    chart: Chart, key: str, title: str, visit: Visit, blocks: Sequence[tuple[str, str]], labels: Labels = ()
+    chart: Chart,
+    key: str,
+    title: str,
+    visit: Visit,
+    blocks: Sequence[tuple[str, str]],
+    labels: Labels = (),
+    *,
+    written: datetime | None = None,
 ) -> Rendition:
     """A PDF with whose note it is at its head, kept as a Binary of the person's record."""
-    written = visit.start + timedelta(minutes=WRITTEN_MINUTES)
+    created = written or visit.start + timedelta(minutes=WRITTEN_MINUTES)
     content = pdf.document(title, [("", _head(chart, visit)), *blocks])
     binary = binary_of(chart, f"{key}-pdf", content, "application/pdf", labels=labels, agency=visit.facility.agency)
     attachment = {
@@ -140,7 +147,7 @@ def pdf_rendition(
         "size": len(content),
         "hash": b64encode(sha1(content, usedforsecurity=False).digest()).decode(),
         "title": title,
-        "creation": instant(written),
+        "creation": instant(created),
     }
     return Rendition(binary, attachment)
 
@@ -155,6 +162,11 @@ def binary_of(
         "data": b64encode(content).decode(),
     }
     return chart.add("Binary", key, elements, labels=labels, agency=agency)
+
+
+def _written(kind: Kind, visit: Visit) -> datetime:
+    """Who goes home is told what was done when they go; other notes are written soon after the visit began."""
+    return visit.end if kind is KINDS["discharge-summary"] else visit.start + timedelta(minutes=WRITTEN_MINUTES)
 
 
 def _identified(chart: Chart, key: str) -> Resource:

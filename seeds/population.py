@@ -12,8 +12,6 @@ from seeds.families import MEMBERS
 from seeds.model import Clock, Resource
 from seeds.people import Member
 
-SIGNED_DAYS_AGO = 5
-
 
 def demo(today: date) -> list[Resource]:
     """All resources of the demo population as seen on the day `today`; their ids do not depend on it."""
@@ -40,6 +38,6 @@ def record(member: Member, directory: Directory, clock: Clock) -> list[Resource]
     """The record of one designed person, alike whoever else is in the population."""
     chart = Chart(member.person, directory, clock, Random(member.person.key))
     # What no visit signs, such as the Patient itself, is signed as a whole.
-    with chart.signed("record", chart.ago(SIGNED_DAYS_AGO, 8), chart.facility, chart.clinician):
+    with chart.signed("record", clock.at(-1, 20, 0, chart.facility.zone), chart.facility, chart.clinician):
         member.write(chart)
     return chart.resources

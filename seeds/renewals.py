@@ -15,8 +15,16 @@ from seeds.orders import Order, add_request, request_elements
 
 ASKED_DAYS_AGO = 4
 ANSWERED_DAYS_AGO = 2
+WRITTEN_DOWN = timedelta(minutes=5)
+"""How long a decision takes to be in the record."""
 REPEATS = 3
 """How often a renewed order may be filled again."""
+
+
+def decided(chart: Chart, order: Order, state: str) -> datetime | None:
+    """When the last was written about a renewal of the order, by the state of its prescription; None without one."""
+    days_ago = {"renewal-requested": ASKED_DAYS_AGO, "renewal-denied": ANSWERED_DAYS_AGO, "renewed": ANSWERED_DAYS_AGO}
+    return _moment(chart, order, days_ago[state]) + WRITTEN_DOWN if state in days_ago else None
 
 
 def renewal_requested(chart: Chart, order: Order, old: str) -> str:
@@ -88,7 +96,7 @@ def _task(
         "focus": {"reference": proposal},
         "for": chart.patient,
         "authoredOn": instant(asked),
-        "lastModified": instant(answered + timedelta(minutes=5)),
+        "lastModified": instant(answered + WRITTEN_DOWN),
         "requester": chart.patient,
         "owner": messages.team(chart),
     }

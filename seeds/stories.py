@@ -126,7 +126,7 @@ STORIES: tuple[Story, ...] = (
     ),
     Story(
         "A clinic that has not gone live",
-        "Peter and Amy Kowalski can sign in, but their facility in Fairbanks keeps its records elsewhere until its "
+        "Peter and Amy Kowalski are enrolled, but their facility in Fairbanks keeps its records elsewhere until its "
         "go-live date.",
         (
             Link("The facility and its date", "Location/boreal-air"),

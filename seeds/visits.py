@@ -76,7 +76,7 @@ def visit(
             labels=labels,
             agency=where.agency,
         )
-        yield Visit(reference, when, where, who)
+        yield Visit(reference, when, when + timedelta(minutes=minutes), where, who)
 
 
 def visit_key(chart: Chart, visit: Visit) -> str:

@@ -25,6 +25,9 @@ from fhir_server.store.mongo import Database
 DEMO = "demo"
 """Name of the population, of its tag and of the job to load it."""
 
+LABEL = "demo|urn:fhir-server:seeds"
+"""Its tag, as rows have it among their labels."""
+
 _LOOK_SECONDS = 0.5
 
 
@@ -45,7 +48,7 @@ class Loaded:
         """What is there now, in one sentence."""
         return (
             f"Loaded the demo population: {self.counts.total():,} resources of {len(self.counts)} types about "
-            f"{self.counts['Patient']} people, seen from {self.today.isoformat()}, in {self.seconds:.1f} s. "
+            f"{self.counts['Patient']} patients, seen from {self.today.isoformat()}, in {self.seconds:.1f} s. "
             "All of it is invented and labelled as test data."
         )
 
@@ -57,9 +60,14 @@ async def demo_loaded(database: Database) -> bool:
 
 
 async def demo_wanted(database: Database) -> bool:
-    """Whether it is to be loaded: the database has nothing at all, or an earlier load did not come to its end."""
+    """Whether it is to be loaded: the database has nothing at all, or an earlier load did not come to its end.
+
+    Then it has nothing else either: months may lie between, and records that are nobody's invention.
+    """
     begun = await populations.read(database, DEMO)
-    return await populations.is_empty(database) if begun is None else not begun.is_complete
+    if begun is None:
+        return await populations.is_empty(database)
+    return not begun.is_complete and await populations.has_only(database, LABEL)
 
 
 async def load_demo(

@@ -7,6 +7,7 @@ import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -24,9 +25,12 @@ BASE_PATH = "/fhir"
 MAX_SEARCH_BYTES = 32 * 1024
 """The text of one search. A link to its next page carries it, and longer URLs are cut off on the way."""
 
+MAX_PREFERENCES = 64
+"""Parts of a Prefer header that are read: 128 KB of commas took 0.35 s."""
+
 _CONDITIONS = frozenset({b"if-match", b"if-none-match", b"if-modified-since", b"if-none-exist"})
-# Without a configured base only loopback is served. Any other name in Host is one that somebody's web page made to
-# point here (DNS rebinding), to read records through the browser of the person who runs the server.
+# Only loopback is served, and the name of a configured base. Any other name in Host is one that somebody's web page
+# made to point here (DNS rebinding), to read records through the browser of the person who runs the server.
 _HOST = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d{1,5})?", re.ASCII | re.IGNORECASE).fullmatch
 _RETURNS: dict[str, ReturnPreference] = {
     "minimal": "minimal",
@@ -38,7 +42,8 @@ _RETURNS: dict[str, ReturnPreference] = {
 def request_context(request: Request) -> RequestContext:
     """The request without its HTTP. Raises FhirError 400 for a Host that this server is not known by."""
     server: Server = request.app.state.server
-    base = server.base_url or _requested_base(request)
+    requested = _requested_base(request, server.base_url)
+    base = server.base_url or requested
     preferences = Preferences()
     prefer = request.headers.getlist("prefer")
     if prefer:
@@ -62,13 +67,12 @@ def _body_bytes(request: Request) -> int:
     return int(declared) if declared.isascii() and declared.isdigit() else LARGE_BODY_BYTES + 1
 
 
-def _requested_base(request: Request) -> str:
+def _requested_base(request: Request, configured: str | None) -> str:
     hosts = request.headers.getlist("host")
     host = hosts[0] if len(hosts) == 1 else ""
-    if not _HOST(host):
+    if not _HOST(host) and (configured is None or host.lower() != urlsplit(configured).netloc.lower()):
         raise outcome.BAD_HEADER(
-            "The request needs one Host header with a name of loopback, such as localhost. "
-            "Set FHIR_BASE_URL for another.",
+            "The request needs one Host header with a name of loopback, such as localhost, or that of FHIR_BASE_URL.",
             "Host",
         )
     return f"{request.scope['scheme']}://{host}{BASE_PATH}"
@@ -87,7 +91,7 @@ def _preferences(prefer: str) -> Preferences:
     # RFC 7240: an unknown or malformed preference is ignored; the first of two equal ones counts.
     lenient, only_changes = False, False
     prefer_return: ReturnPreference | None = None
-    for part in re.split(r"[,;]", prefer):
+    for part in re.split(r"[,;]", prefer, maxsplit=MAX_PREFERENCES)[:MAX_PREFERENCES]:
         name, _, value = (piece.strip() for piece in part.partition("="))
         value = value.strip('"')
         if name.lower() == "handling" and value.lower() == "lenient":

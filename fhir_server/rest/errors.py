@@ -8,6 +8,7 @@ from fhir_server.core.outcome import FhirError, operation_outcome
 from fhir_server.rest.context import BASE_PATH
 from fhir_server.rest.negotiate import FHIR_JSON, asks_for_indentation, asks_for_page
 from fhir_server.rest.pages_answer import Shown, answer_page
+from fhir_server.rest.respond import KEPT_CLOSE
 
 
 def error_response(request_id: str, error: FhirError) -> Response:
@@ -15,7 +16,7 @@ def error_response(request_id: str, error: FhirError) -> Response:
     around it a page for a browser.
     """
     body = encode(operation_outcome(error.issues, request_id))
-    headers = {"cache-control": "no-store", **error.headers}
+    headers = {**KEPT_CLOSE, **error.headers}
     return _Refusal(body, error.status, headers, media_type=f"{FHIR_JSON}; charset=utf-8")
 
 

@@ -113,7 +113,7 @@ async def _asset(request: Request, context: RequestContext) -> Response:
     name = request.path_params["name"]
     if name not in _ASSETS:
         raise outcome.UNKNOWN_ROUTE(f"There is nothing at this path. The FHIR base is {BASE_PATH}.")
-    headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+    headers = {**_HEADERS, "cache-control": "public, max-age=31536000, immutable"}
     return Response(_content(name), headers=headers, media_type=_ASSETS[name])
 
 

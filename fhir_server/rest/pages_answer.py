@@ -19,7 +19,7 @@ from fhir_server.definitions.compartments import COMPARTMENTS
 from fhir_server.interactions.off_loop import LARGE_BODY_BYTES
 from fhir_server.rest.context import BASE_PATH
 from fhir_server.rest.html import page, path_of, root_of
-from fhir_server.rest.pages_json import Linked, readable
+from fhir_server.rest.pages_json import Linked, beginning, readable
 from fhir_server.rest.pages_words import when_of, words_for
 from fhir_server.search.page import CURSOR_PARAMETER
 
@@ -89,14 +89,18 @@ async def answer_page(shown: Shown) -> Response:
 
 
 def _drawn(shown: Shown) -> Response:
-    answer: Json = decode(shown.body)
+    body = beginning(shown.body)
+    is_whole = len(body) == len(shown.body)
+    answer: Json = decode(body)
+    # Of a stored resource the type may stand last.
+    answer.setdefault("resourceType", "Resource")
     linked = Linked(tuple(dict.fromkeys((shown.base, *shown.own_bases))), path_of(shown.base))
     is_bundle = answer["resourceType"] == "Bundle"
     entries: list[Json] = answer.get("entry", []) if is_bundle else []
     # A page of a search says in an entry of its own what was left out of it.
-    warnings = [entry["resource"] for entry in entries if entry.get("search", {}).get("mode") == "outcome"]
+    warnings = [entry.get("resource", {}) for entry in entries if entry.get("search", {}).get("mode") == "outcome"]
     outcomes = [answer] if answer["resourceType"] == "OperationOutcome" else warnings
-    json = readable(shown.body, linked)
+    json = readable(body, linked)
     values = {
         "title": _title(answer, shown),
         "asked": _asked(shown.scope),
@@ -105,10 +109,11 @@ def _drawn(shown: Shown) -> Response:
         "pages": list(_pages(answer, linked)) if is_bundle else [],
         "total": answer.get("total") if is_bundle else None,
         "count": len(entries),
+        "are_all": is_whole,
         "lines": [_line(entry, linked) for entry in entries[:MAX_LINES]],
         "issues": [_said(issue) for outcome in outcomes for issue in outcome.get("issue", [])],
         "json": json.html,
-        "is_whole": json.is_whole,
+        "is_whole": is_whole and json.is_whole,
         "json_href": _json_href(shown) if shown.scope["method"] in ("GET", "HEAD") else None,
     }
     return page("answer.html", shown.base, values, status=shown.status, headers={**shown.headers, "vary": "Accept"})
@@ -161,7 +166,8 @@ def _pages(answer: Json, linked: Linked) -> Iterator[Way]:
     links = {link.get("relation"): link.get("url") for link in answer.get("link", [])}
     links["previous"] = links.get("previous") or links.get("prev")
     for relation, text in _RELATIONS.items():
-        href = linked.target(links.get(relation) or "")
+        # Only pages of this server: a stored Bundle may have links that lead anywhere.
+        href = linked.own(links.get(relation) or "")
         if href is not None:
             yield Way(href, text, relation)
 
@@ -170,7 +176,7 @@ def _line(entry: Json, linked: Linked) -> Line:
     request, response = entry.get("request", {}), entry.get("response", {})
     resource: Json = entry.get("resource") or response.get("outcome", {})
     type, marks = resource.get("resourceType", ""), resource.get("meta", {})
-    href = linked.target(entry.get("fullUrl", "")) or linked.reference(response.get("location", "")) or ""
+    href = linked.own(entry.get("fullUrl", "")) or linked.here(response.get("location", "")) or ""
     if request and href and "versionId" in marks:
         href += f"/_history/{marks['versionId']}"
     place = "/".join(filter(None, (type, resource.get("id", "")))) or request.get("url", "") or href
@@ -182,7 +188,9 @@ def _line(entry: Json, linked: Linked) -> Line:
 
 def _said(issue: Json) -> Said:
     text = issue.get("details", {}).get("text") or issue.get("diagnostics") or issue.get("code", "")
-    return Said(issue.get("severity", ""), ", ".join(issue.get("expression", [])), text)
+    # FHIR's JSON has null where a primitive has extensions alone.
+    where = ", ".join(filter(None, issue.get("expression", [])))
+    return Said(issue.get("severity", ""), where, text)
 
 
 def _json_href(shown: Shown) -> str:
@@ -194,4 +202,5 @@ def _json_href(shown: Shown) -> str:
         path = root_of(shown.base) + path
     query = quote(shown.scope["query_string"], safe="%/?:@!$&'()*+,;=[]|~")
     kept = [each for each in query.split("&") if each and not each.startswith(("_format=", "_pretty="))]
-    return f"{quote(path)}?{'&'.join([*kept, '_format=json', '_pretty=true'])}"
+    # One slash at its start: two would name another host.
+    return f"/{quote(path).lstrip('/')}?{'&'.join([*kept, '_format=json', '_pretty=true'])}"

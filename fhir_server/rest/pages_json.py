@@ -7,6 +7,7 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import msgspec
 from markupsafe import Markup
@@ -18,6 +19,14 @@ MAX_DATA_CHARS = 400
 MAX_TEXT_CHARS = 20_000
 """A longer line shows only its beginning. Data (an attachment) is told from text by its lack of spaces."""
 
+MAX_TOKENS = 300_000
+"""Brackets, commas and strings of what is drawn, some 2.5 MB of usual records. Indented, 17 MB of the deepest nesting
+became 277 MB and took 5 s to draw.
+"""
+
+SMALL_BYTES = 1_000_000
+"""What is not longer is not counted: it cannot grow to more than 20 MB."""
+
 MAX_COLOURED_CHARS = 2_000_000
 """Beyond this no colours and links: one million characters take 0.15 s to draw, and a browser seconds to lay out."""
 
@@ -27,6 +36,7 @@ MAX_SHOWN_CHARS = 3_000_000
 # What msgspec writes on a line of its own: indent, perhaps a key, a value or the bracket that opens or closes one.
 _LINE = re.compile(r'( *)(?:("(?:[^"\\]|\\.)*+"): )?(.*?)(,?)', re.DOTALL).fullmatch
 _REFERENCE = re.compile(r"([A-Z][A-Za-z]+)/[A-Za-z0-9\-.]{1,64}(?:/_history/[A-Za-z0-9\-.]{1,64})?").match
+_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|([\[\]{},])').finditer
 # Only what a browser takes for http, and nothing that could end the attribute it is written into.
 _URL = re.compile(r"https?://[^\s\"'<>`\\]+", re.IGNORECASE).fullmatch
 
@@ -42,19 +52,26 @@ class Linked:
 
     def target(self, value: str) -> str | None:
         """The URL of a link for a value that is a URL, None for any other; a path where this server is meant."""
-        if not _URL(value):
-            return None
-        for base in self.bases:
-            if value == base or value.startswith((f"{base}/", f"{base}?")):
-                return self.path + value[len(base) :]
-        return value
+        return self.own(value) or (value if _URL(value) else None)
 
-    def reference(self, value: str) -> str | None:
-        """The URL of a link for what `Reference.reference` holds; None where it leads to nothing that can be shown."""
+    def own(self, value: str) -> str | None:
+        """The path of a link for a URL of this server, None for any other value."""
+        for base in self.bases if _URL(value) else ():
+            if value == base or value.startswith((f"{base}/", f"{base}?")):
+                # One slash at its start: two would name another host.
+                return f"/{(self.path + value[len(base) :]).lstrip('/')}"
+        return None
+
+    def here(self, value: str) -> str | None:
+        """The path of a link for a relative reference or a URL of this server, None for any other value."""
         found = _REFERENCE(value)
         if found is not None and is_resource_type(found[1]):
             return f"{self.path}/{found[0]}"
-        return self.target(value)
+        return self.own(value)
+
+    def reference(self, value: str) -> str | None:
+        """The URL of a link for what `Reference.reference` holds; None where it leads to nothing that can be shown."""
+        return self.here(value) or self.target(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +80,24 @@ class Readable:
 
     html: Markup
     is_whole: bool
+
+
+def beginning(body: bytes, most: int = MAX_TOKENS) -> bytes:
+    """The first members of a large JSON object as an object of their own, of about `most` tokens; else all of it."""
+    if len(body) <= SMALL_BYTES:
+        return body
+    open_ones, kept, closing = bytearray(), 0, b""
+    for token in islice(_TOKEN(body), most):
+        match token[1]:
+            case b"{":
+                open_ones += b"}"
+            case b"[":
+                open_ones += b"]"
+            case b"}" | b"]":
+                open_ones.pop()
+            case b",":
+                kept, closing = token.start(), bytes(open_ones[::-1])
+    return body if not open_ones else body[:kept] + closing or b"{}"
 
 
 def readable(body: bytes, linked: Linked) -> Readable:

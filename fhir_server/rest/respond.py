@@ -16,16 +16,28 @@ from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.rest.negotiate import HTML, written_type
 from fhir_server.rest.pages_answer import Shown, answer_page
 
+KEPT_CLOSE = {
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+}
+"""Headers of every answer: kept by no cache, taken for nothing but what it says, no part of other sites' pages.
+
+Without the last any page on the web could tell by the load event of a script element which ids there are.
+"""
+
+MAX_INDENTED_BYTES = 4 * 1024 * 1024
+"""A larger answer is not indented: nobody else is served meanwhile, for 0.6 s with 17 MB of the deepest nesting, which
+become 277 MB.
+"""
+
 _MAY_PRESENT = re.compile(rb"_format|_pretty|(?:^|&)[^=&]*%").search
 """Whether a query can have either parameter, escaped or not."""
 
 
 async def respond(request: Request, answer: Answer, context: RequestContext) -> Response:
-    """The response: JSON, indented where `_pretty=true`, or a page around it for a browser.
-
-    Records are never to be kept by caches on the way.
-    """
-    headers = {"cache-control": "no-store"}
+    """The response: JSON, indented where `_pretty=true`, or a page around it for a browser."""
+    headers = dict(KEPT_CLOSE)
     if answer.version is not None:
         headers["etag"] = format_etag(answer.version)
     if answer.updated is not None:
@@ -51,7 +63,7 @@ def media_type(request: Request) -> str:
 
 
 def _shown(request: Request, body: bytes) -> bytes:
-    return indented(body) if _presentation(request)[1] else body
+    return indented(body) if len(body) <= MAX_INDENTED_BYTES and _presentation(request)[1] else body
 
 
 def _presentation(request: Request) -> tuple[str | None, bool]:

@@ -58,5 +58,16 @@ async def is_empty(database: Database) -> bool:
     return True
 
 
+async def has_only(database: Database, label: str) -> bool:
+    """Whether every row of every resource, deleted ones included, carries this label (`code|system`)."""
+    try:
+        for type in await stored_types(database):
+            if await database.collections[type].find_one({"labels": {"$ne": label}}, {"_id": 1}) is not None:
+                return False
+    except DriverError as error:
+        raise refusal(error) from error
+    return True
+
+
 def _begun(found: Document) -> Begun:
     return Begun(date.fromisoformat(found["today"]), bool(found["complete"]))

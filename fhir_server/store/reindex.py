@@ -149,7 +149,8 @@ def _made_anew(work: Work, rows: list[Document]) -> tuple[list[ReplaceOne[Docume
             made.append(ReplaceOne({"_id": row["_id"], "version": row["version"]}, _row(work, row)))
         except Exception as error:
             # One row must not keep all others from being found.
-            log.error("row not indexed", type=work.type, id=row["_id"], kind=type(error).__name__)
+            moment = row["updated"].isoformat()
+            log.error("row not indexed", type=work.type, last_updated=moment, kind=type(error).__name__)
             failed.append(row["_id"])
     return made, failed
 

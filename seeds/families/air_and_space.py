@@ -71,7 +71,7 @@ def _chen(chart: Chart) -> None:
         hour=16,
         minutes=20,
     ) as visit:
-        conditions.problem(chart, "migraine", "37796009", chart.clock.day(-12), visit=visit)
+        conditions.problem(chart, "migraine", "37796009", visit.start.date(), visit=visit)
     appointments.appointment(chart, "diary", 18, 15, 0, "telehealth", "booked")
     messages.reminder(chart, "diary-reminder", "Write the headache diary.", 1)
 
@@ -92,7 +92,9 @@ def _morgan(chart: Chart) -> None:
     ) as visit:
         conditions.diagnosis(chart, "anxiety", "21897009", visit, ("R", "MH"))
         social.survey(chart, "phq-9", visit, "phq-9", answers=(1, 1, 2, 1, 0, 0, 1, 0, 0), labels=("R", "MH"))
-    medications.prescription(chart, "sertraline", "sertraline", "refills-left", labels=("R", "MH"))
+    medications.prescription(
+        chart, "sertraline", "sertraline", "refills-left", labels=("R", "MH"), indication="21897009", days_ago=31
+    )
 
 
 PEOPLE = (Member(CHEN, _chen), Member(MORGAN, _morgan))

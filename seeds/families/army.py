@@ -141,6 +141,7 @@ def _okonkwo(chart: Chart) -> None:
                 social.pregnancy_status(chart, "pregnant", visit, is_pregnant=True)
                 social.occupation(chart, "occupation", visit, "Signal officer")
                 labs.panel(chart, "first-hiv", "hiv", visit)
+                medications.prescription(chart, "ondansetron", "ondansetron", "completed", visit)
     immunizations.given(chart, "tdap", "115", chart.clock.day(-15))
     messages.thread(
         chart,
@@ -155,7 +156,6 @@ def _okonkwo(chart: Chart) -> None:
         days_ago=100,
         draft=True,
     )
-    medications.prescription(chart, "ondansetron", "ondansetron", "completed")
     appointments.appointment(chart, "prenatal-next", 13, 8, 30, "obstetrics", "booked")
 
 

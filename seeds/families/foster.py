@@ -52,7 +52,9 @@ def _daniel(chart: Chart) -> None:
     consents.terms(chart)
     allergies.none_known(chart)
     _merged_duplicate(chart)
-    with routine.checkup(chart, "annual", 125, "Well. Colonoscopy due next year.", smoking="never") as visit:
+    text = "Well. Cholesterol high; starts atorvastatin. Colonoscopy due next year."
+    lipids = {"cholesterol": 246, "ldl": 168, "hdl": 45, "triglyceride": 165}
+    with routine.checkup(chart, "annual", 125, text, values=lipids) as visit:
         conditions.problem(chart, "lipids", "55822004", visit.start.date(), visit=visit)
         medications.prescription(chart, "atorvastatin", "atorvastatin", "refills-left", visit)
 

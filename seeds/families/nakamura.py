@@ -76,7 +76,9 @@ def _kenji(chart: Chart) -> None:
     agent = relatives.relative(chart, "agent", EMI, "HPOWATT", ("surrogate", "emergency-contact"))
     consents.proxy(chart, agent, by_power_of_attorney=True)
     consents.advance_directive(
-        chart, "No resuscitation if there is no reasonable hope that I know my family again. Comfort always."
+        chart,
+        "No resuscitation if there is no reasonable hope that I know my family again. Comfort always.",
+        days_ago=1_900,
     )
     allergies.none_known(chart)
     injury = conditions.problem(chart, "brain-injury", "127295002", chart.clock.day(-1_600))

@@ -48,7 +48,7 @@ def _nora(chart: Chart) -> None:
         signs={},
     ) as visit:
         conditions.diagnosis(chart, "ear", "65363002", visit, days=9)
-    for number, days in enumerate((90, 82, 68), start=1):
+    for number, days in enumerate((90, 82, 50), start=1):
         with routine.seen(
             chart,
             f"dive-{number}",
@@ -69,7 +69,7 @@ def _nora(chart: Chart) -> None:
         "Diving again",
         "general",
         (
-            ("patient", "The ear is fine since Monday. May I dive next week?"),
+            ("patient", "The ear has been fine for a week. May I dive again?"),
             ("team", "Please come by first; ten minutes are enough."),
         ),
         days_ago=60,

@@ -99,8 +99,8 @@ def _jordan(chart: Chart) -> None:
     consents.terms(chart)
     consents.disclosure(chart, "42CFRPart2", recipient="Organization/mission-valley-va")
     allergies.none_known(chart)
-    with routine.checkup(chart, "annual", 100, "Well. Shift work, sleeps in the day. No complaints.") as visit:
-        conditions.diagnosis(chart, "rhinitis", "61582004", visit, days=40)
+    with routine.checkup(chart, "annual", 100, "Well but for hay fever. Shift work, sleeps in the day.") as visit:
+        conditions.diagnosis(chart, "rhinitis", "61582004", visit)
         medications.prescription(chart, "cetirizine", "cetirizine", "refills-left", visit)
     with routine.seen(
         chart,
@@ -117,8 +117,8 @@ def _jordan(chart: Chart) -> None:
         values={"opiates": "positive"},
         note="consultation",
     ) as visit:
-        alcohol = conditions.problem(chart, "alcohol", "66590003", chart.clock.day(-180), labels=PART_2, visit=visit)
-        conditions.problem(chart, "opioid", "75544000", chart.clock.day(-180), labels=OPIOID, visit=visit)
+        alcohol = conditions.problem(chart, "alcohol", "66590003", visit.start.date(), labels=PART_2, visit=visit)
+        conditions.problem(chart, "opioid", "75544000", visit.start.date(), labels=OPIOID, visit=visit)
         social.survey(chart, "intake-audit-c", visit, "audit-c", answers=(4, 2, 4), labels=PART_2)
         procedures.procedure(chart, "counseling", "24165007", visit, labels=PART_2)
         plans.care_plan(
@@ -130,7 +130,9 @@ def _jordan(chart: Chart) -> None:
             addresses=(alcohol,),
             labels=PART_2,
         )
-        medications.prescription(chart, "buprenorphine", "buprenorphine-naloxone", "refills-left", visit, labels=OPIOID)
+        medications.prescription(
+            chart, "buprenorphine", "buprenorphine-naloxone", "completed", visit, labels=OPIOID, by="duarte-felipe"
+        )
     for week in (1, 4, 8):
         with routine.seen(
             chart,
@@ -144,7 +146,11 @@ def _jordan(chart: Chart) -> None:
         ) as visit:
             labs.panel(chart, f"week-{week}-uds", "uds", visit, labels=PART_2)
             procedures.procedure(chart, f"week-{week}-session", "60112009", visit, labels=PART_2)
-    medications.prescription(chart, "naloxone", "naloxone", "refills-left", labels=(*PART_2, "OPIOIDUD"))
+    program = (*PART_2, "OPIOIDUD")
+    medications.prescription(
+        chart, "buprenorphine-now", "buprenorphine-naloxone", "refills-left", labels=program, by="duarte-felipe"
+    )
+    medications.prescription(chart, "naloxone", "naloxone", "refills-left", labels=program)
     appointments.appointment(
         chart, "group", 4, 16, 0, "substance-use", "booked", sensitive=True, clinician="farris-dana"
     )
@@ -237,7 +243,7 @@ def _samuel(chart: Chart) -> None:
         values={"hemoglobin-s": Decimal("38.4")},
         note="consultation",
     ) as visit:
-        conditions.problem(chart, "trait", "16402000", chart.clock.day(-300), labels=TITLE_38_SICKLE, visit=visit)
+        conditions.problem(chart, "trait", "16402000", visit.start.date(), labels=TITLE_38_SICKLE, visit=visit)
     with routine.checkup(chart, "annual", 70, "Knee pain on stairs, both sides. Exercises shown.", smoking="some-day"):
         conditions.problem(chart, "knee", "239873007", chart.clock.day(-400))
     medications.prescription(chart, "ibuprofen", "ibuprofen", "stopped")

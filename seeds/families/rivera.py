@@ -91,7 +91,7 @@ def _ana(chart: Chart) -> None:
     with routine.checkup(
         chart, "annual", 34, text, values={"718-7": Decimal("12.1"), "2345-7": Decimal(92)}, signs={"systolic": 116}
     ) as visit:
-        medications.prescription(chart, "ibuprofen", "ibuprofen", "refills-left")
+        medications.prescription(chart, "ibuprofen", "ibuprofen", "refills-left", indication="37796009")
         social.sexual_orientation(chart, "orientation", visit, "heterosexual")
     with routine.seen(
         chart,
@@ -106,7 +106,7 @@ def _ana(chart: Chart) -> None:
         note="discharge-summary",
         signs={"pulse": 94},
     ) as visit:
-        conditions.diagnosis(chart, "ankle-sprain", "44465007", visit)
+        conditions.diagnosis(chart, "ankle-sprain", "44465007", visit, days=30)
         radiology.study(
             chart,
             "ankle-xray",
@@ -156,7 +156,7 @@ def _miguel(chart: Chart) -> None:
         "inhaler",
         "Refill of my inhaler",
         "medication",
-        (("patient", "The bottle says this was my last refill. What do I have to do?"),),
+        (("patient", "The label says one refill is left. Can it come by mail?"),),
         days_ago=1,
         unread=True,
     )

@@ -1,5 +1,7 @@
 """Ana Rivera's four children. The eldest, Sofia, is fifteen: part of her record is hers alone."""
 
+from decimal import Decimal
+
 from seeds import (
     allergies,
     appointments,
@@ -192,7 +194,7 @@ def _tomas(chart: Chart) -> None:
         20,
         "office",
         "Fever and pulling at the right ear for two days. Eardrum red and bulging.",
-        signs={},
+        signs={"temperature": Decimal("38.6")},
     ) as visit:
         conditions.diagnosis(chart, "otitis", "65363002", visit, days=12)
         medications.prescription(chart, "amoxicillin", "amoxicillin", "completed", visit)

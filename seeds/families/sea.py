@@ -117,7 +117,7 @@ def _tuiasosopo(chart: Chart) -> None:
         signs={},
         panels=("cbc",),
     ) as visit:
-        procedures.procedure(chart, "knee-surgery", "699253003", visit, note="Right knee, by arthroscope.")
+        procedures.procedure(chart, "knee-surgery", "699253003", visit, note="Right knee, by arthroscope.", minutes=50)
         notes.note(
             chart,
             "knee-operation",

@@ -69,7 +69,7 @@ def _owen(chart: Chart) -> None:
         "general",
         (
             ("proxy", "He moves schools in January. Is anything due?"),
-            ("team", "Only the influenza vaccine. Any weekday, no appointment needed."),
+            ("team", "Only the influenza vaccine. He has an appointment for it."),
         ),
         days_ago=9,
     )

@@ -152,7 +152,8 @@ def _roberto(chart: Chart) -> None:
             chart, "function", visit, "functional-status", "Walks indoors without help; needs help with shopping."
         )
     plans.implant(chart, "pacemaker", "14106009", chart.clock.day(-1_050))
-    medications.prescription(chart, "albuterol", "albuterol", "refills-left")
+    conditions.problem(chart, "fibrillation", "49436004", chart.clock.day(-1_060))
+    medications.prescription(chart, "albuterol", "albuterol", "refills-left", indication="13645005")
     medications.prescription(chart, "warfarin", "warfarin", "refills-left")
     appointments.appointment(chart, "today", 0, 13, 0, "follow-up", "arrived")
     messages.notice(chart, "flu", "Influenza vaccine", "The vaccine is in. Walk in on any weekday before noon.")
@@ -174,7 +175,7 @@ def _karl(chart: Chart) -> None:
         signs={"oxygen": 86, "oxygen_flow": "unknown", "temperature": Decimal("38.6")},
     ) as visit:
         procedures.procedure(chart, "comfort", "385763009", visit)
-    consents.advance_directive(chart, "Comfort only. No tubes.")
+    consents.advance_directive(chart, "Comfort only. No tubes.", days_ago=2_600)
 
 
 def _tamika(chart: Chart) -> None:
@@ -192,7 +193,7 @@ def _tamika(chart: Chart) -> None:
         minutes=60,
         labels=protected,
     ) as visit:
-        conditions.problem(chart, "ptsd", "47505003", chart.clock.day(-150), labels=protected, visit=visit)
+        conditions.problem(chart, "ptsd", "47505003", visit.start.date(), labels=protected, visit=visit)
     with routine.checkup(
         chart,
         "annual",
@@ -222,8 +223,9 @@ def _linh(chart: Chart) -> None:
         plans.service_request(
             chart, "food-referral", "467771000124109", visit, category="410606002", status="active", reason="733423003"
         )
-    medications.prescription(chart, "sertraline", "sertraline", "no-refills-left")
-    appointments.appointment(chart, "done", -57, 10, 0, "check-up", "fulfilled")
+    conditions.problem(chart, "depression", "370143000", chart.clock.day(-800), labels=("R", "MH"))
+    medications.prescription(chart, "sertraline", "sertraline", "no-refills-left", labels=("R", "MH"))
+    appointments.appointment(chart, "done", -57, 10, 0, "check-up", "fulfilled", visit=visit)
 
 
 PEOPLE = (Member(ROBERTO, _roberto), Member(KARL, _karl), Member(TAMIKA, _tamika), Member(LINH, _linh))

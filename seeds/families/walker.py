@@ -4,8 +4,6 @@ There is one Patient with both numbers. What the Department of Defense sent abou
 of its own that points back to him; what it wrote down says so in `meta.source` and in its Provenance.
 """
 
-from decimal import Decimal
-
 from seeds import (
     allergies,
     appointments,
@@ -153,9 +151,9 @@ def _years_since(chart: Chart) -> None:
     with routine.checkup(
         chart,
         "va-annual",
-        90,
+        96,
         "First visit this year. Army records reviewed with him. Blood pressure high at home too; starts lisinopril.",
-        values={"2345-7": Decimal(101), "2093-3": Decimal(231), "18262-6": Decimal(152)},
+        values={"glucose": 101, "cholesterol": 231, "ldl": 152, "hdl": 48, "triglyceride": 155},
         signs={"systolic": 148, "diastolic": 92},
         smoking="former",
         surveys=("phq-9", "audit-c"),
@@ -185,16 +183,17 @@ def _years_since(chart: Chart) -> None:
     with routine.seen(
         chart,
         "ptsd",
-        60,
+        57,
         "mental-health",
         "Nightmares three times a week. Begins weekly therapy and prazosin at night.",
         by="ostrander-neil",
-        hour=14,
         minutes=50,
         labels=("R", "PSY"),
     ) as visit:
-        conditions.problem(chart, "ptsd", "47505003", chart.clock.day(-60), labels=("R", "PSY"), visit=visit)
-        medications.prescription(chart, "prazosin", "prazosin", "renewed", labels=("R", "PSY"))
+        conditions.problem(chart, "ptsd", "47505003", visit.start.date(), labels=("R", "PSY"), visit=visit)
+        medications.prescription(
+            chart, "prazosin", "prazosin", "renewed", labels=("R", "PSY"), by="ostrander-neil", days_ago=57
+        )
     messages.thread(
         chart,
         "records",

@@ -72,7 +72,7 @@ MEDICINES: tuple[tuple[str, medications.State], ...] = (
     ("levothyroxine", "draft"),
     ("gabapentin", "cancelled"),
     ("ibuprofen", "entered-in-error"),
-    ("amoxicillin", "completed"),
+    ("acetaminophen", "completed"),
     ("aspirin", "reported"),
 )
 """One of the formulary in every state that a prescription can be in."""
@@ -134,7 +134,7 @@ def _harold(chart: Chart) -> None:
         minutes=3 * 24 * 60,
         note="discharge-summary",
         is_any_day=True,
-        signs={"pulse": 138, "systolic": 118},
+        signs={"pulse": 138, "systolic": 118, "weight_kg": Decimal(103)},
         panels=("bmp", "cbc"),
     ) as visit:
         procedures.procedure(chart, "ecg", "29303009", visit, note="Atrial fibrillation, rate 138.")
@@ -160,7 +160,7 @@ def _harold(chart: Chart) -> None:
             ("patient", "My renewal was refused. Why?"),
             ("team", "Your pressure drops when you stand up. Please book a visit first, then we decide together."),
         ),
-        days_ago=4,
+        days_ago=2,
         unread=True,
     )
     for key, offset, kind, status in VISITS:
@@ -204,7 +204,7 @@ def _ruth(chart: Chart) -> None:
         panels=("cbc",),
     ) as visit:
         conditions.diagnosis(chart, "knee-arthritis", "239873007", visit)
-        procedures.procedure(chart, "knee-replacement", "609588000", visit)
+        procedures.procedure(chart, "knee-replacement", "609588000", visit, minutes=95)
         plans.implant(chart, "knee-prosthesis", "109228008", visit.start.date(), visit=visit)
     medications.prescription(chart, "acetaminophen", "acetaminophen", "reported")
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
+from fhir_server.rest.respond import MAX_INDENTED_BYTES
 from seeds.stories import STORIES
 from tests.conftest import RunningServer, StartServer
 from tests.rest.conftest import created, numbers, observation, patient
@@ -281,6 +282,7 @@ def test_programs_are_answered_as_before(api: httpx.Client) -> None:
         assert answer.json() == who
         assert set(answer.headers) - {"date", "server"} == {
             "content-type", "content-length", "etag", "last-modified", "cache-control", "x-request-id",
+            "x-content-type-options", "cross-origin-resource-policy",
         }  # fmt: skip
 
 
@@ -348,3 +350,18 @@ def test_pages_are_read_only_and_for_known_hosts(shared_server: RunningServer, p
     foreign = httpx.get(root + path, headers={"host": "evil.example"}, trust_env=False)
     assert (foreign.status_code, numbers(foreign)) == (400, ["1011"])
     assert site(shared_server, path, host="evil.example").status_code == 400
+
+
+@pytest.mark.parametrize("path", ["Patient/nobody", "Patientt", "metadata", "Patient?_count=0", "Patient?nothing=1"])
+def test_no_answer_can_be_part_of_another_sites_page(api: httpx.Client, path: str) -> None:
+    answer = api.get(path)
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_what_is_too_large_to_indent_is_answered_as_it_is(api: httpx.Client) -> None:
+    data = "QUJD" * (MAX_INDENTED_BYTES // 4)
+    large = created(api, {"resourceType": "Binary", "contentType": "text/plain", "data": data})
+    plain, pretty = (api.get(f"Binary/{large['id']}?_pretty={value}").content for value in ("false", "true"))
+    assert pretty == plain

@@ -40,10 +40,10 @@ class Site:
 
     app: Starlette
 
-    async def get(self, path: str) -> httpx.Response:
+    async def get(self, path: str, host: str = "localhost:8080") -> httpx.Response:
         transport = httpx.ASGITransport(self.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8080", headers=BROWSER) as client:
-            return await client.get(path)
+            return await client.get(path, headers={"host": host})
 
 
 def site(
@@ -137,3 +137,19 @@ async def test_links_are_those_of_the_configured_base(base_url: str, root: str, 
             own = re.match(rf"{root}/(docs/api|assets/|readyz|$)|{fhir}(/|\?)|#|https://hl7\.org/", link)
             assert own, f"{path}: {link}"
     assert base_url in seen(await there.get("/")).all("main")[0].text
+
+
+@pytest.mark.parametrize("path", ["/", "/docs/api", "/docs/api/Patient", "/assets/style.css", "/fhir/metadata"])
+async def test_a_configured_base_is_no_door_for_other_names(path: str) -> None:
+    there = site(base_url="http://records.example.org:8080/fhir")
+    statuses = {
+        host: (await there.get(path, host)).status_code
+        for host in (
+            "localhost:8080",
+            "RECORDS.example.org:8080",
+            "rebound.example.com",
+            "records.example.org.x:8080",
+            "",
+        )
+    }
+    assert list(statuses.values()) == [200, 200, 400, 400, 400], statuses

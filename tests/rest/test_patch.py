@@ -365,8 +365,8 @@ def test_a_large_patch_of_a_large_resource_is_applied(api: httpx.Client) -> None
 
 
 def test_a_short_patch_that_asks_for_much_work_is_a_413(api: httpx.Client) -> None:
-    stored = created(api, patient(extension=[{"url": f"urn:{number}"} for number in range(2000)]))
-    in_vain = " or ".join(["value.exists()"] * 40)
+    stored = created(api, patient(extension=[{"url": "urn:x", "valueCode": "x"}] * 2000))
+    in_vain = " or ".join(["value.empty()"] * 40)
     document = by_fhirpath(*[("delete", f"Patient.extension.where({in_vain})", {})] * 10)
     response = send(api, f"Patient/{stored['id']}", document, FHIR_JSON)
     assert (response.status_code, numbers(response)) == (413, ["1005"])

@@ -3,8 +3,11 @@
 import asyncio
 from datetime import date
 
+from fhir_server.loading.demo import DEMO, LABEL, demo_wanted
+from fhir_server.search.parameter_types.token import label
 from fhir_server.store import indexes, populations
 from fhir_server.store.mongo import Database
+from seeds import population
 from tests.store.conftest import OpenDatabase
 
 FIRST, LATER = date(2026, 11, 22), date(2027, 1, 2)
@@ -38,3 +41,16 @@ async def test_collections_without_a_row_are_empty_and_one_row_is_not(database: 
     assert await populations.is_empty(database)
     await database.collections["Observation"].insert_one({"_id": "o"})
     assert not await populations.is_empty(database)
+
+
+async def test_an_interrupted_load_goes_on_only_where_nothing_else_came_in_meanwhile(database: Database) -> None:
+    await populations.begin(database, DEMO, FIRST)
+    await database.collections["Patient"].insert_one({"_id": "invented", "labels": ["htest|x", LABEL]})
+    assert await demo_wanted(database)
+    await database.collections["Observation"].insert_one({"_id": "true", "labels": ["htest|x"]})
+    assert not await demo_wanted(database)
+
+
+async def test_all_of_the_demo_population_carries_its_label() -> None:
+    for resource in population.demo(FIRST):
+        assert LABEL in map(label, resource["meta"]["tag"]), resource["id"]

@@ -2,7 +2,7 @@
 
 from base64 import b64decode
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -177,3 +177,38 @@ def test_what_is_sent_out_comes_back_with_a_document_that_is_a_note_too() -> Non
     text = b64decode(note["content"][1]["attachment"]["data"]).decode()
     assert text == "HIV 1+2 Ab+HIV1 p24 Ag [Presence] in Serum or Plasma by Immunoassay: Negative"
     assert [label["code"] for label in note["meta"]["security"]] == ["HTEST", "R", "HIV"]
+
+
+@pytest.mark.parametrize("gender", ["female", "male"])
+@pytest.mark.parametrize("age", [20, 45, 70])
+def test_results_of_a_panel_agree_with_each_other(age: int, gender: Literal["female", "male"]) -> None:
+    record = chart(age, gender)
+    with visit(record) as opened:
+        for name in ("bmp", "cbc", "lipid"):
+            labs.panel(record, name, name, opened)
+
+    def value(key: str) -> Decimal:
+        return Decimal(found(record, f"Observation/test-person-{key}")["valueQuantity"]["value"])
+
+    parts = value("lipid-hdl") + value("lipid-ldl") + value("lipid-triglyceride") / 5
+    assert abs(value("lipid-cholesterol") - parts) <= 1
+    assert abs(value("cbc-hematocrit") - 100 * value("cbc-hemoglobin") / value("cbc-mchc")) < Decimal("0.1")
+    assert abs(value("cbc-mcv") - 10 * value("cbc-hematocrit") / value("cbc-erythrocytes")) < 1
+    assert {each["interpretation"][0]["coding"][0]["code"] for each in of_type(record, "Observation")} == {"N"}
+
+
+def test_the_filtration_rate_follows_from_creatinine_age_and_gender() -> None:
+    rates = []
+    for gender in ("male", "female"):
+        record = chart(76, gender)
+        with visit(record) as opened:
+            labs.panel(record, "lab", "bmp", opened, values={"creatinine": Decimal("1.4")})
+        rates.append(found(record, "Observation/test-person-lab-egfr")["valueQuantity"]["value"])
+    assert rates == [49, 37]
+
+
+def test_a_limit_that_is_open_is_never_passed() -> None:
+    record = chart()
+    with visit(record) as opened:
+        labs.panel(record, "lab", "lipid", opened, values={"cholesterol": 101})
+    assert found(record, "Observation/test-person-lab-cholesterol")["interpretation"][0]["coding"][0]["code"] == "N"

@@ -224,3 +224,67 @@ def test_the_readme_has_the_numbers(population: list[Resource]) -> None:
     rows = dict(re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", text, re.MULTILINE))
     assert {name: int(number.replace(",", "")) for name, number in rows.items()} == dict(counts)
     assert f"{counts.total():,} resources" in text
+
+
+@pytest.mark.parametrize("day", [TODAY, *OTHER_DAYS])
+def test_what_is_over_is_past_and_nobody_is_seen_on_a_weekend_by_appointment(day: date) -> None:
+    today = day.isoformat()
+    for each in demo(day):
+        if each["resourceType"] == "MedicationDispense":
+            assert each["whenHandedOver"] < today, each["id"]
+        if each["resourceType"] == "Appointment" and "start" in each:
+            assert date.fromisoformat(each["start"][:10]).weekday() < 5, each["id"]
+            is_over = each["status"] in ("arrived", "checked-in", "fulfilled", "noshow")
+            assert each["start"][:10] <= today if is_over else each["start"] > today, each["id"]
+
+
+def test_medicines_are_ordered_by_who_may_prescribe(population: list[Resource]) -> None:
+    titles = {
+        name_of(each): each["name"][0]["suffix"][0] for each in population if each["resourceType"] == "Practitioner"
+    }
+    for each in population:
+        if each["resourceType"] == "MedicationRequest" and each["intent"] == "order":
+            assert titles[each["requester"]["reference"]] in ("MD", "DO", "PA-C"), each["id"]
+
+
+def test_a_patient_asks_about_a_refusal_after_it_was_told(population: list[Resource]) -> None:
+    sent = {
+        each["id"]: each["sent"] for each in population if each["resourceType"] == "Communication" and "sent" in each
+    }
+    told, asked, answered = (
+        sent[f"washington-harold-{key}"] for key in ("tamsulosin-denied-notice", "renewal-1", "renewal-2")
+    )
+    assert told < asked < answered
+
+
+def test_a_discharge_summary_is_written_at_the_end_of_the_stay(population: list[Resource]) -> None:
+    ends = {name_of(each): each["period"]["end"] for each in population if each["resourceType"] == "Encounter"}
+    summaries = [each for each in population if each.get("description") == "Discharge summary"]
+    assert summaries
+    for each in summaries:
+        assert each["date"] == ends[each["context"]["encounter"][0]["reference"]], each["id"]
+
+
+def test_nothing_is_signed_before_it_was_written(population: list[Resource]) -> None:
+    by_name = {name_of(each): each for each in population}
+    moments = ("authoredOn", "whenHandedOver", "sent", "issued", "recordedDate", "dateTime", "authored", "date")
+    for each in population:
+        if each["resourceType"] == "Provenance":
+            for target in each["target"]:
+                found = by_name[target["reference"]]
+                for moment in moments:
+                    assert found.get(moment, "")[:10] <= each["recorded"][:10], target["reference"]
+
+
+@pytest.mark.parametrize("day", [TODAY, *OTHER_DAYS])
+def test_no_problem_is_recorded_before_it_began(day: date) -> None:
+    for each in demo(day):
+        if each["resourceType"] == "Condition":
+            assert each["onsetDateTime"][:10] <= each["recordedDate"][:10], each["id"]
+
+
+def test_a_living_will_is_older_than_what_took_the_judgement(population: list[Resource]) -> None:
+    by_name = {name_of(each): each for each in population}
+    for person, illness in (("nakamura-kenji", "brain-injury"), ("jensen-karl", "dementia")):
+        written = by_name[f"Consent/{person}-advance-directive"]["dateTime"]
+        assert written < by_name[f"Condition/{person}-{illness}"]["onsetDateTime"]
