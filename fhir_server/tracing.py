@@ -21,7 +21,6 @@ AMBIENT = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _FLUSH_SECONDS = 3.0
-_TRACE_HEADERS = {b"traceparent": "traceparent", b"tracestate": "tracestate"}
 
 log = structlog.get_logger()
 
@@ -69,8 +68,9 @@ class Spans:
 
     def began(self, headers: Headers) -> "RequestSpan":
         """The span of a request, under that of its sender where the headers name one; phases come under it."""
-        carrier = {_TRACE_HEADERS[name]: value.decode("latin-1") for name, value in headers if name in _TRACE_HEADERS}
-        parent = self._propagator.extract(carrier) if carrier else None
+        # Not `tracestate`: it is up to 8 KB of the sender's own words, and would be sent on with each span.
+        sent = [value.decode("latin-1") for name, value in headers if name == b"traceparent"]
+        parent = self._propagator.extract({"traceparent": sent[-1]}) if sent else None
         span = self._tracer.start_span("request", context=parent, kind=self._trace.SpanKind.SERVER)
         token = self._context.attach(self._trace.set_span_in_context(span))
         return RequestSpan(self, span, token)

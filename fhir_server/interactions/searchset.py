@@ -62,20 +62,29 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     warnings = (*page.request.warnings, *page.warnings)
     if warnings:
         drawn = operation_outcome(warnings, context.request_id)
-        entries.append(b'{"resource":' + encode(drawn) + b',"search":{"mode":"outcome"}}')
+        entries += (b',{"resource":', encode(drawn), b',"search":{"mode":"outcome"}}')
     # FHIR's JSON has no empty arrays: a page without entries has no `entry` at all.
-    return head + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+    if not entries:
+        return head + b"}"
+    entries[0] = head + b',"entry":[' + entries[0][1:]
+    return b"".join((*entries, b"]}"))
 
 
 def _entries(context: RequestContext, shown: Iterable[Shown], mode: bytes) -> list[bytes]:
+    """The pieces of entries, each entry with a comma before it: joined once, so that a body is copied once."""
     # A URL and an id are made of characters that JSON writes as they are.
-    start = b'{"fullUrl":"' + context.base.replace("%", "%%").encode() + b'/%b","resource":%b'
-    plain = start + b',"search":{"mode":"' + mode + b'"}}'
+    start, middle = b',{"fullUrl":"' + context.base.encode() + b"/", b'","resource":'
+    plain = b',"search":{"mode":"' + mode + b'"}}'
     return [
-        plain % (each.place.encode(), each.body)
-        if each.score is None
-        else start % (each.place.encode(), each.body) + _scored(mode, each.score)
+        piece
         for each in shown
+        for piece in (
+            start,
+            each.place.encode(),
+            middle,
+            each.body,
+            plain if each.score is None else _scored(mode, each.score),
+        )
     ]
 
 

@@ -114,7 +114,7 @@ def attributes(span: Any) -> dict[str, Any]:
 
 def test_a_request_is_a_span_under_its_callers_with_its_phases_below(server: StartServer, receiver: Receiver) -> None:
     running = server(settings={"FHIR_OTEL_ENDPOINT": receiver.endpoint, **SOON})
-    sent = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
+    sent = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "vendor=words-of-the-sender"}
     assert httpx.get(f"{running.base}/Patient?name=x", headers=sent, trust_env=False).status_code == 200
     span = receiver.until("search-type Patient")
     assert (span.trace_id.hex(), span.parent_span_id.hex()) == (TRACE, PARENT)
@@ -132,6 +132,7 @@ def test_a_request_is_a_span_under_its_callers_with_its_phases_below(server: Sta
         assert phase.end_time_unix_nano <= span.end_time_unix_nano + 1_000_000
     assert receiver.paths == {"/v1/traces"}
     assert receiver.resources()[0]["service.name"] == "fhir-server"
+    assert b"words-of-the-sender" not in b"".join(receiver.bodies)
 
 
 def test_a_request_without_a_trace_begins_one_and_a_failure_is_marked(server: StartServer, receiver: Receiver) -> None:
