@@ -144,8 +144,8 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off(monkeypatch: pytest.Mon
 
 
 async def test_who_takes_an_answer_slowly_gets_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "STALLED_SECONDS", 1.0)
-    assert await _served(lambda client: _read_all(client, 0.02)) >= _LARGE
+    monkeypatch.setattr(protocol, "STALLED_SECONDS", 3.0)
+    assert await _served(lambda client: _read_all(client, 0.05)) >= _LARGE
 
 
 @pytest.mark.parametrize("sent", [b"\r\n", b"GET / HTTP/1.1\r\nHost: loc"], ids=["nothing", "half of its headers"])

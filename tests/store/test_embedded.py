@@ -30,10 +30,12 @@ NOBODY = 65534
 WAIT_SECONDS = 60.0
 
 SHARER = """
-import sys
+import signal, sys
 from pathlib import Path
 from pymongo import MongoClient
 from fhir_server.store.embedded import embedded_mongod
+# A shell's background job is started with the signal ignored, and so is all that it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with embedded_mongod(Path(sys.argv[1])) as mongod:
     try:
         sys.stdout.write(f"{mongod.pid} {mongod.started_here}\\n")
