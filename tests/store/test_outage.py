@@ -79,19 +79,20 @@ async def test_every_acknowledged_version_survives_a_killed_mongod(
     database = mongo.connect(mongod.uri, "records", driver)
     acknowledged: dict[str, int] = {}
     refusals: list[int] = []
+    each_wrote = asyncio.Event()
 
     async def keep_writing(id: str) -> None:
         while not refusals:
             try:
                 for written in await write(database, put(id), put(f"{id}-twin")):
                     acknowledged[written.id] = written.version
+                if len(acknowledged) == 10:
+                    each_wrote.set()
             except FhirError as error:
                 refusals.append(error.status)
 
     writers = [asyncio.create_task(keep_writing(f"p{number}")) for number in range(5)]
-    deadline = time.monotonic() + 60
-    while len(acknowledged) < 10 and time.monotonic() < deadline:
-        await asyncio.sleep(0.1)
+    await asyncio.wait_for(each_wrote.wait(), 60)
     os.kill(mongod.pid, signal.SIGKILL)
     await asyncio.wait_for(asyncio.gather(*writers), 60)
     assert set(refusals) == {503}
