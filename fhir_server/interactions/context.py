@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Literal
 
 from fhir_server.core import outcome
+from fhir_server.core.trail import Trail
 from fhir_server.definitions.parameter_set import InForce, ParameterSet
+from fhir_server.policy import OPERATOR, Sight
 from fhir_server.store.mongo import Database
 
 ReturnPreference = Literal["minimal", "representation", "OperationOutcome"]
@@ -35,7 +37,7 @@ class RequestContext:
     """One request, without HTTP. `base` is the FHIR base as this client writes it, without a slash at its end.
 
     With `only_changes` an update whose content is what is stored already writes no new version. `body_bytes` is the
-    size of the body.
+    size of the body. `sight` says who asks; `trail` gathers what is audited.
     """
 
     server: Server
@@ -45,6 +47,8 @@ class RequestContext:
     prefer_return: ReturnPreference | None = None
     only_changes: bool = False
     body_bytes: int = 0
+    sight: Sight = OPERATOR
+    trail: Trail = field(default_factory=Trail)
 
     @property
     def own_bases(self) -> tuple[str, ...]:

@@ -258,7 +258,29 @@ class Expanded:
     texts: tuple[str, ...]
 
 
-Condition = Clause | Composed | AllOf | AnyOf | NotThis | Ids | Chained | Having | InList | Expanded
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Rows a caller may see by one of its grants: all of what is set here holds.
+
+    `owners` are ids of patients, of which the row has one; None: whoever's rows, nobody's too. `source` is the agency
+    whose rows they are. `categories` are tokens of the parameter `category` (`category|system|code`): the row has one
+    of each tuple. `without_labels` are security labels (`system|code`) that the row has none of.
+    """
+
+    owners: tuple[str, ...] | None = None
+    source: str | None = None
+    categories: tuple[tuple[str, ...], ...] = ()
+    without_labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """The rows within at least one of `reaches`; none where there is none."""
+
+    reaches: tuple[Reach, ...]
+
+
+Condition = Clause | Composed | AllOf | AnyOf | NotThis | Ids | Chained | Having | InList | Expanded | Visible
 
 
 @dataclass(frozen=True, slots=True)

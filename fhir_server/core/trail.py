@@ -1,0 +1,38 @@
+"""What one request touched: gathered while it runs, written to the audit log before its answer leaves.
+
+https://profiles.ihe.net/ITI/BALP/
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AuditAction = Literal["C", "R", "U", "D", "E"]
+
+
+@dataclass(frozen=True, slots=True)
+class Accessed:
+    """One interaction of a request (a batch has many).
+
+    `interaction` is R4's code (`read`, `search-type`); `places` are what was read or written (`Observation/o1`, with
+    the version where one was asked for or made). `patients` are the ids of those whose records these are. `query` is
+    the text of a search. `status` is the HTTP status it was answered with, 200 and above.
+    """
+
+    action: AuditAction
+    interaction: str
+    type: str
+    places: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
+    query: str | None = None
+    status: int = 200
+
+
+@dataclass(slots=True)
+class Trail:
+    """The accesses of one request, in order."""
+
+    accesses: list[Accessed] = field(default_factory=list)
+
+    def note(self, accessed: Accessed) -> None:
+        """Add an access."""
+        self.accesses.append(accessed)
