@@ -2,11 +2,11 @@
 # is for trying and testing), so FHIR_MONGODB_URI must be given; compose.yaml brings a replica set.
 #
 #   docker build --build-arg REVISION="$(git rev-parse HEAD)" -t fhir-server .
-#   docker run --network host -e FHIR_MONGODB_URI=mongodb://127.0.0.1:27017/?replicaSet=rs0 \
-#       fhir-server serve --auth off
+#   docker run --network host -e FHIR_MONGODB_URI=mongodb://127.0.0.1:27017/?replicaSet=rs0 fhir-server serve
 #
-# Who may come in must be said. --auth off is served on loopback only, and --network host makes that the machine's own:
-# without it nobody outside the container could reach it. Settings: docs/settings.md; running it: docs/operations.md.
+# It listens on loopback, which --network host makes the machine's own: without it nobody outside the container could
+# reach it. On any other address it wants a proxy that speaks TLS, and FHIR_BASE_URL. Settings: docs/settings.md;
+# running it: docs/operations.md.
 
 ARG PYTHON_VERSION=3.11.13
 

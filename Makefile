@@ -17,8 +17,8 @@ help: ## Show this list
 install: $(STAMP) ## Make .venv with the server, the embedded MongoDB and the development tools
 
 # The demo population is for the server's own database: never for one that somebody names.
-serve: $(STAMP) ## Run the server on http://127.0.0.1:8080/fhir with its data in .data, the demo population at first
-	@$(BIN)/fhir-server serve --auth off --data-dir .data $(if $(FHIR_MONGODB_URI),,--demo) $(ARGS)
+serve: $(STAMP) ## Run the server on http://127.0.0.1:8080/fhir with its data in .data, at first the demo population and its accounts
+	@$(BIN)/fhir-server serve --data-dir .data $(if $(FHIR_MONGODB_URI),,--demo) $(ARGS)
 
 test: $(STAMP) ## Run the tests (ARGS='-k search' picks some)
 	@$(BIN)/python -m pytest $(ARGS)

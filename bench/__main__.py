@@ -21,7 +21,8 @@ from bench.programs import Program
 from bench.records import Population
 from bench.report import BESIDE_THE_FLOOR, BY_SIZE, Figures, Measured, floor_part, renewed
 from bench.report_sizes import sizes_part
-from bench.rows import ROWS, BenchmarkRow, check_answers, check_sample, request_lines
+from bench.rows import ROWS, SIGNED_IN, BenchmarkRow, check_answers, check_sample, request_lines
+from bench.signed_in import patients_tokens
 from fhir_server.store.embedded import embedded_mongod
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
@@ -98,7 +99,14 @@ def _measure(options: argparse.Namespace, binary: str, folder: Path) -> Figures:
         idle_memory = ours.memory_bytes()
         compared = check_sample(population, population.lines(), ours.base, max(1, count // 1_000))
         rows = [row for row in ROWS if options.rows is None or row.name in options.rows]
-        measured = tuple(_row(row, population, options, binary, folder, ours, floor) for row in rows)
+        signed_in, tokens = ours, []
+        if any(row.signs_in for row in rows):
+            signed_in = stack.enter_context(programs.ours_signed_in(mongod.uri, LOADED, folder / "signed_in.log"))
+            tokens = patients_tokens(mongod.uri, LOADED, signed_in.base, min(SIGNED_IN, population.patients))
+        measured = tuple(
+            _row(row, population, options, binary, folder, signed_in if row.signs_in else ours, floor, tokens)
+            for row in rows
+        )
         version = client.server_info()["version"]
     return Figures(
         measured,
@@ -122,20 +130,23 @@ def _row(
     folder: Path,
     ours: Program,
     floor: Program,
+    tokens: Sequence[str],
 ) -> Measured:
     console.print(f"{row.name}: {row.what}")
     requests = folder / f"{row.name}.txt"
     with requests.open("wb") as written:
         for method, path, body in request_lines(row, population):
+            body = tokens[int(body)].encode() if row.signs_in else body
             written.write(f"{method} {path} ".encode() + body + b"\n")
-    check_answers(row, population, _origin(ours), _origin(floor))
+    check_answers(row, population, _origin(ours), _origin(floor), tokens)
     runs: dict[str, list[wrk.Run]] = {ours.name: [], floor.name: []}
     for program in (ours, floor):
-        wrk.run(binary, program, requests, options.connections, wrk.WARM_SECONDS, 2_500)
+        wrk.run(binary, program, requests, options.connections, wrk.WARM_SECONDS, 2_500, row.signs_in)
     for round in range(options.rounds):
         # Who goes first changes, so that neither always finds the other's leftovers.
         for program in (ours, floor) if round % 2 == 0 else (floor, ours):
-            runs[program.name].append(wrk.run(binary, program, requests, options.connections, options.seconds, 0))
+            one = wrk.run(binary, program, requests, options.connections, options.seconds, 0, row.signs_in)
+            runs[program.name].append(one)
         said = [f"{name} {done[-1].per_second:,.0f}/s {done[-1].processor:,.0f} µs" for name, done in runs.items()]
         console.print("  " + "  ".join(said))
     return Measured(row, tuple(runs[ours.name]), tuple(runs[floor.name]), ours.memory_bytes(), floor.memory_bytes())

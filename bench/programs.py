@@ -44,6 +44,22 @@ def ours(mongodb_uri: str, database: str, log: Path) -> Iterator[Program]:
 
 
 @contextmanager
+def ours_signed_in(mongodb_uri: str, database: str, log: Path) -> Iterator[Program]:
+    """The same with sign-in: tokens are checked, what they may see is part of each query, and all of it is audited."""
+    port = _free_port()
+    command = [sys.executable, "-m", "fhir_server.cli", "serve", "--workers", "1", "--port", str(port)]
+    settings = {
+        "FHIR_MONGODB_URI": mongodb_uri,
+        "FHIR_MONGODB_DATABASE": database,
+        "FHIR_ACCESS_TOKEN_SECONDS": "86400",
+        # One client sends in a second what the limit is for a minute.
+        "FHIR_FHIR_REQUESTS_PER_MINUTE": "100000000",
+    }
+    with _running("ours", command, settings, port, "/fhir/metadata", log) as program:
+        yield program
+
+
+@contextmanager
 def floor(mongodb_uri: str, loaded: str, copies: str, log: Path) -> Iterator[Program]:
     """The floor, under uvicorn as `fhir-server serve` runs it."""
     port = _free_port()

@@ -30,12 +30,18 @@ class Run:
     processor: float
 
 
-def run(binary: str, program: Program, requests: Path, connections: int, seconds: int, start: int) -> Run:
-    """Send the requests of a file in turn, from line `start` on, over so many connections kept busy for so long."""
+def run(
+    binary: str, program: Program, requests: Path, connections: int, seconds: int, start: int, is_signed: bool = False
+) -> Run:
+    """Send the requests of a file in turn, from line `start` on, over so many connections kept busy for so long.
+
+    Those of a file that `is_signed` have access tokens in the place of bodies.
+    """
     origin = program.base.removesuffix("/fhir")
     command = [binary, "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "10s", "-s", str(SCRIPT), origin]
     spent = program.processor_seconds()
-    ran = subprocess.run([*command, "--", str(requests), str(start)], capture_output=True, text=True, check=False)
+    command += ["--", str(requests), str(start), *(["signed"] if is_signed else [])]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     found = _RESULT.search(ran.stdout)
     if found is None:
         raise RuntimeError(f"wrk failed:\n{ran.stdout}{ran.stderr}")

@@ -5,8 +5,13 @@ import gc
 import multiprocessing
 import os
 import signal
-from collections.abc import AsyncIterator
+import socket
+import time
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import fields
+from functools import partial
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -19,10 +24,13 @@ import fhir_server
 from fhir_server import logs, observability, tracing
 from fhir_server.core import outcome
 from fhir_server.definitions.parameter_set import InForce
+from fhir_server.demo_accounts import demo_accounts_loaded
+from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
 from fhir_server.rest.api_pages import ApiPages
-from fhir_server.rest.context import BASE_PATH
+from fhir_server.rest.context import BASE_PATH, sign_in_base
+from fhir_server.rest.cors import Cors
 from fhir_server.rest.health import health_routes
 from fhir_server.rest.html import assets_route
 from fhir_server.rest.landing import Demo, landing_route
@@ -32,22 +40,45 @@ from fhir_server.rest.openapi import openapi_route
 from fhir_server.rest.routes import routes
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import keys, mongo
+from fhir_server.store.audit import Auditor
+from fhir_server.store.documents import DatabaseDocuments
 from fhir_server.store.index_watch import IndexWatch
 from fhir_server.worker import at_work
+from seeds.accounts import users
 from seeds.examples import EXAMPLES
 from seeds.stories import STORIES
+from smart_auth.access import AccessContext, Guard, NotAdmitted
+from smart_auth.authorization import Authorization
+from smart_auth.discovery import discovery_routes
+from smart_auth.documents import Change
+from smart_auth.pages_routes import pages_routes
+from smart_auth.settings import SmartSettings
 
 log = structlog.get_logger()
 
+OAUTH_ENDPOINTS = tuple(
+    (name, f"/auth/{name}") for name in ("authorize", "token", "register", "manage", "introspect", "revoke")
+)
+"""As SMART's extension `oauth-uris` names them."""
 
-def create_app(settings: Settings | None = None) -> FastAPI:
+CROSS_ORIGIN_ENDPOINTS = tuple(
+    f"/auth/{name}" for name in ("token", "register", "introspect", "revoke", "userinfo", "jwks", "style")
+)
+"""What apps in browsers call from pages of their own; everything else under /auth is a page that a person looks at."""
+
+_OPEN = "open_registration"
+"""The one of smart_auth's settings that ours name otherwise."""
+
+
+def create_app(settings: Settings | None = None, guard: Guard | None = None) -> FastAPI:
     """The ASGI application of one worker; it opens its own database connections when it starts.
 
+    A `guard` takes the place of the one that the settings ask for, and they are not refused then.
     Raises ValueError where access control may not be as it is set.
     """
     settings = settings or Settings()
     refusal = auth_refusal(settings)
-    if refusal is not None:
+    if refusal is not None and guard is None:
         raise ValueError(refusal)
     logs.configure(settings.log_format, settings.log_level)
 
@@ -61,12 +92,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             async with at_work(database, own_bases(settings)) as worker:
                 app.state.server = await compose(settings, database, worker.in_force)
                 app.state.indexes = IndexWatch(database)
-                settle_memory()
-                beside = [asyncio.create_task(work) for work in (_end_with_parent(), app.state.indexes.run())]
-                log.info("worker started", version=fhir_server.__version__)
-                yield
-                for task in beside:
-                    task.cancel()
+                beside = [_end_with_parent(), app.state.indexes.run()]
+                async with _signing_in(app, settings, worker.id, guard) as sign_in:
+                    settle_memory()
+                    tasks = [asyncio.create_task(work) for work in (*beside, *sign_in)]
+                    log.info("worker started", version=fhir_server.__version__)
+                    yield
+                    for task in tasks:
+                        task.cancel()
         finally:
             await tracing.end(app.state.spans)
             await mongo.close(database)
@@ -81,18 +114,63 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
+    app.state.guard = guard or (_Closed() if settings.auth == "smart" else None)
     app.state.max_body_bytes = settings.max_body_bytes
     # Reads first, because most requests are; the document before the search of a type, which would take its path.
     reads, *others = routes()
-    app.router.routes.extend([reads, openapi_route(EXAMPLES), *others, metrics_route(), *health_routes(), *_pages()])
+    app.router.routes.extend(
+        [reads, openapi_route(EXAMPLES), *others, metrics_route(), *health_routes(), *_pages(settings)]
+    )
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Surroundings)
+    if settings.auth == "smart":
+        app.add_middleware(Cors, origins=partial(_origins, app), endpoints=CROSS_ORIGIN_ENDPOINTS)
     return app
 
 
-def _pages() -> list[Route]:
+class _Closed:
+    """The guard until sign-in is ready."""
+
+    async def admitted(self, authorization: str | None) -> AccessContext:
+        raise NotAdmitted(None, "The server is starting. Try again shortly.", 503)
+
+
+@asynccontextmanager
+async def _signing_in(
+    app: FastAPI, settings: Settings, worker: str, guard: Guard | None
+) -> AsyncIterator[list[Coroutine[Any, Any, None]]]:
+    """Sign-in and audit for as long as the block runs, where the settings or a `guard` ask for them.
+
+    Gives the work that is to go on beside requests.
+    """
+    if settings.auth == "off" and guard is None:
+        yield []
+        return
+    server: Server = app.state.server
+    auditor = auditor_of(settings, server.database, worker)
+    await auditor.begin()
+    app.state.auditor = auditor
+    authorization = sign_in(settings, server, auditor)
+    app.state.authorization = authorization
+    app.state.guard = guard or authorization.guard
+    added = [*authorization.routes(), *discovery_routes(authorization, BASE_PATH), *pages_routes(authorization)]
+    app.router.routes.extend(added)
+    try:
+        yield [authorization.run(), auditor.run()]
+    finally:
+        app.router.routes[:] = [route for route in app.router.routes if route not in added]
+        await auditor.end()
+
+
+def _origins(app: FastAPI) -> frozenset[str]:
+    authorization: Authorization | None = getattr(app.state, "authorization", None)
+    return frozenset() if authorization is None else authorization.clients.origins()
+
+
+def _pages(settings: Settings) -> list[Route]:
     """What a person at a browser is shown besides answers."""
-    landing = landing_route(Demo(STORIES, demo_loaded), signs_in=False)
+    signs_in = settings.auth == "smart"
+    landing = landing_route(Demo(STORIES, demo_loaded, users(), demo_accounts_loaded), signs_in=signs_in)
     return [landing, *ApiPages(EXAMPLES).routes(), assets_route()]
 
 
@@ -136,6 +214,40 @@ def own_bases(settings: Settings) -> tuple[str, ...]:
     return tuple(f"http://{host}:{settings.port}{BASE_PATH}" for host in hosts)
 
 
+def auditor_of(settings: Settings, database: mongo.Database, worker: str) -> Auditor:
+    """The audit log of one process."""
+    return Auditor(
+        database,
+        worker,
+        burst_count=settings.security_alert_refusals,
+        burst_seconds=settings.security_alert_seconds,
+    )
+
+
+def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorization:
+    """The authorization server of one process, over the database that all share."""
+    numbers = {each.name: getattr(settings, each.name) for each in fields(SmartSettings) if each.name != _OPEN}
+    return Authorization.compose(
+        DatabaseDocuments(server.database, Change),
+        RecordDirectory(server),
+        auditor,
+        SmartSettings(**numbers, open_registration=settings.registers_everyone),
+        lambda: int(time.time()),
+        frozenset(server.own_bases).__contains__,
+        sign_in_base,
+    )
+
+
+@asynccontextmanager
+async def administration(settings: Settings, database: mongo.Database) -> AsyncIterator[Authorization]:
+    """The same for one command, with an audit log of its own."""
+    auditor = auditor_of(settings, database, f"{socket.gethostname()}-{os.getpid()}-command")
+    try:
+        yield sign_in(settings, await compose(settings, database, InForce()), auditor)
+    finally:
+        await auditor.end()
+
+
 async def compose(settings: Settings, database: mongo.Database, parameters: InForce) -> Server:
     """The parts that the requests of one worker share. `parameters` are kept up to date by `worker.at_work`."""
     return Server(
@@ -147,10 +259,17 @@ async def compose(settings: Settings, database: mongo.Database, parameters: InFo
         custodian=settings.custodian,
         second_check=settings.second_check == "core",
         parameters=parameters,
+        care_relation_days=settings.care_relation_days,
+        oauth_endpoints=OAUTH_ENDPOINTS if settings.auth == "smart" else (),
     )
 
 
 async def _unrouted(request: Request, error: Exception) -> Response:
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        refusal = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; {allow} is.")
+        refusal.headers = {"Allow": allow}
+        raise refusal
     raise outcome.UNKNOWN_ROUTE(
         "There is nothing at this path. The FHIR base is /fhir; /fhir/metadata says what it offers."
     )

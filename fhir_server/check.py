@@ -116,7 +116,7 @@ async def _reached(database: mongo.Database, step: int) -> str:
 
 
 def _settings(settings: Settings) -> Finding:
-    refusal = auth_refusal(settings) if settings.auth is not None else None
+    refusal = auth_refusal(settings)
     return Finding("settings", refusal or "readable", fine=refusal is None)
 
 

@@ -1,4 +1,4 @@
-"""The command line: serve, load, reindex and check."""
+"""The command line: serve, load, reindex and check; what the other commands are is in cli_*."""
 
 import asyncio
 import os
@@ -10,28 +10,32 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 import uvicorn
-from pydantic import SecretStr, ValidationError
-from pydantic_settings import SettingsError
-from rich.console import Console
+from pydantic import SecretStr
 from rich.markup import escape
 from rich.table import Table
 from uvicorn.config import STARTUP_FAILURE
 
-from fhir_server import logs, tracing
+from fhir_server import tracing
+from fhir_server.cli_accounts import accounts
+from fhir_server.cli_audit import audit
+from fhir_server.cli_clients import clients
 from fhir_server.cli_seeds import load_demo_where_empty, seeds
-from fhir_server.settings import Settings, auth_refusal, misspelt
-from fhir_server.store.embedded import EmbeddedUnavailable, embedded_mongod
-from fhir_server.store.embedded_watch import kept_running
+from fhir_server.cli_start import DATA_DIR, console, errors, mongodb, settings_of, stop
+from fhir_server.cli_tokens import signing_keys, tokens
+from fhir_server.settings import Settings, auth_refusal
 from fhir_server.supervisor import Supervisor
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(seeds, name="seeds")
-console = Console()
-errors = Console(stderr=True)
+app.add_typer(clients, name="client")
+app.add_typer(accounts, name="account")
+app.add_typer(tokens, name="token")
+app.add_typer(signing_keys, name="keys")
+app.add_typer(audit, name="audit")
 
 OPEN_FILES_WANTED = 4096
 """Two files for each collection and index the embedded MongoDB opens, and a socket for each connection."""
@@ -44,9 +48,8 @@ WORKER_SILENT_SECONDS = 60
 
 HOST = Annotated[str | None, typer.Option("--host", help="Address to listen on.  [default: 127.0.0.1]")]
 PORT = Annotated[int | None, typer.Option("--port", help="Port to listen on; 0 takes a free one.  [default: 8080]")]
-DATA_DIR = Annotated[Path | None, typer.Option("--data-dir", help="Folder of the embedded MongoDB.  [default: .data]")]
 WORKERS = Annotated[int | None, typer.Option("--workers", help="Server processes.  [default: 1]")]
-AUTH = Annotated[str | None, typer.Option("--auth", help="off or smart: who may come in.")]
+AUTH = Annotated[str | None, typer.Option("--auth", help="Who may come in: smart or off.  [default: smart]")]
 DEMO = Annotated[
     bool | None, typer.Option("--demo/--no-demo", help="Load the demo population if there is no resource at all yet.")
 ]
@@ -67,12 +70,12 @@ def serve(
     demo: DEMO = None,
 ) -> None:
     """Serve FHIR R4 at http://HOST:PORT/fhir; starts a private MongoDB where FHIR_MONGODB_URI is not set."""
-    settings = _settings(host=host, port=port, data_dir=data_dir, workers=workers, auth=auth, demo=demo)
+    settings = settings_of(host=host, port=port, data_dir=data_dir, workers=workers, auth=auth, demo=demo)
     refusal = auth_refusal(settings) or tracing.refusal(settings.otel_endpoint)
     if refusal is not None:
-        _stop(refusal)
+        stop(refusal)
     listening = _listening(settings)
-    with _mongodb(settings) as uri, _metrics_dir(settings) as folder:
+    with mongodb(settings) as uri, _metrics_dir(settings) as folder:
         # The port that 0 became, so that the workers know under which URLs references mean this server.
         settings = settings.model_copy(update={"port": listening.getsockname()[1], "metrics_dir": folder})
         _say_settings(settings, uri)
@@ -100,20 +103,23 @@ def load(
     url: Annotated[
         str | None, typer.Option("--url", metavar="BASE", help="Load into the FHIR server at this base.")
     ] = None,
+    token: Annotated[
+        str | None, typer.Option("--token", envvar="FHIR_LOAD_TOKEN", help="The access token for --url.")
+    ] = None,
 ) -> None:
     """Load FHIR resources into the database, or into a running server; twice adds nothing where they have ids."""
     from fhir_server.loading.sources import files
 
     if url is not None and data_dir is not None:
-        _stop("Say either --data-dir or --url: the resources go to one place.")
+        stop("Say either --data-dir or --url: the resources go to one place.")
     try:
         found = files(paths)
     except FileNotFoundError as error:
-        _stop(f"There is no file or folder {error}.")
+        stop(f"There is no file or folder {error}.")
     if not found:
-        _stop("No .json, .ndjson or .jsonl file (plain or .gz) was found there.")
-    settings = _settings(data_dir=data_dir)
-    rejected = asyncio.run(_load_into_server(found, url)) if url else _load_into_database(found, settings)
+        stop("No .json, .ndjson or .jsonl file (plain or .gz) was found there.")
+    settings = settings_of(data_dir=data_dir)
+    rejected = asyncio.run(_load_into_server(found, url, token)) if url else _load_into_database(found, settings)
     if rejected:
         raise typer.Exit(1)
 
@@ -121,8 +127,8 @@ def load(
 @app.command()
 def reindex(data_dir: DATA_DIR = None) -> None:
     """Show how far the resources are indexed by a changed set of search parameters; index them where no server runs."""
-    settings = _settings(data_dir=data_dir)
-    with _mongodb(settings) as uri:
+    settings = settings_of(data_dir=data_dir)
+    with mongodb(settings) as uri:
         asyncio.run(_reindex_with_uri(settings, uri))
 
 
@@ -131,40 +137,16 @@ def check(data_dir: DATA_DIR = None) -> None:
     """Check settings, MongoDB version and replica set, indexes, definitions and the open-file limit."""
     from fhir_server.check import findings
 
-    settings = _settings(data_dir=data_dir)
+    settings = settings_of(data_dir=data_dir)
     table = Table("", "what", "found", box=None)
     failed = False
-    with _mongodb(settings) as uri:
+    with mongodb(settings) as uri:
         for finding in asyncio.run(findings(settings, uri)):
             failed = failed or not finding.fine
             table.add_row("[green]ok[/]" if finding.fine else "[red]no[/]", finding.what, escape(finding.found))
     console.print(table)
     if failed:
         raise typer.Exit(1)
-
-
-def _settings(**options: Any) -> Settings:
-    try:
-        settings = Settings(**{name: value for name, value in options.items() if value is not None})
-    except SettingsError as error:
-        # pydantic-settings names the field alone; what it could not read as JSON stands in the cause.
-        name = str(error).partition('"')[2].partition('"')[0]
-        _stop(f"Setting FHIR_{name.upper()} is wrong: it is not JSON. See docs/settings.md.")
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
-        option = f" (--{name.replace('_', '-')})" if name in options else ""
-        _stop(f"Setting FHIR_{name.upper()}{option} is wrong: {first['msg']}. See docs/settings.md.")
-    wrong = misspelt(os.environ)
-    if wrong is not None:
-        _stop(wrong)
-    logs.configure(settings.log_format, settings.log_level)
-    return settings
-
-
-def _stop(sentence: str) -> NoReturn:
-    errors.print(escape(sentence), highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
 
 
 def _listening(settings: Settings) -> socket.socket:
@@ -180,21 +162,7 @@ def _listening(settings: Settings) -> socket.socket:
 
 
 def _cannot_listen(settings: Settings, error: OSError) -> NoReturn:
-    _stop(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.")
-
-
-@contextmanager
-def _mongodb(settings: Settings) -> Iterator[str]:
-    """The URI of the configured MongoDB, or of the embedded one for as long as it is needed."""
-    if settings.mongodb_uri is not None:
-        yield settings.mongodb_uri.get_secret_value()
-        return
-    try:
-        binary = str(settings.mongod) if settings.mongod else None
-        with embedded_mongod(settings.data_dir, binary) as mongod, kept_running(mongod, binary):
-            yield mongod.uri
-    except EmbeddedUnavailable as error:
-        _stop(str(error))
+    stop(f"Cannot listen on {settings.host} port {settings.port}: {error.strerror}. Choose another with --port.")
 
 
 @contextmanager
@@ -202,7 +170,7 @@ def _metrics_dir(settings: Settings) -> Iterator[Path | None]:
     """Where the workers keep their counts, so that each can answer for all; one worker alone keeps them to itself."""
     if settings.metrics_dir is not None or settings.workers == 1:
         if settings.metrics_dir is not None and not os.access(settings.metrics_dir, os.W_OK | os.X_OK):
-            _stop("FHIR_METRICS_DIR names no folder that this user may write in: make it, or unset the variable.")
+            stop("FHIR_METRICS_DIR names no folder that this user may write in: make it, or unset the variable.")
         yield settings.metrics_dir
         return
     with tempfile.TemporaryDirectory(prefix="fhir-metrics-") as name:
@@ -223,7 +191,7 @@ async def _refuse_unusable(settings: Settings, uri: str) -> None:
 
     sentence = await unusable(settings, uri)
     if sentence is not None:
-        _stop(sentence)
+        stop(sentence)
 
 
 async def _say_outdated(settings: Settings, uri: str) -> None:
@@ -246,7 +214,9 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         log_config=None,
         log_level="warning",
         access_log=False,
-        proxy_headers=False,
+        # Whom a proxy of ours speaks for is believed, so that limits and the audit log know one client from another.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         server_header=False,
         timeout_graceful_shutdown=20,
         # uvicorn closes after 5 s, often just when a client sends its next request.
@@ -265,7 +235,7 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
 
 
 def _load_into_database(found: list[Path], settings: Settings) -> bool:
-    with _mongodb(settings) as uri:
+    with mongodb(settings) as uri:
         return asyncio.run(_load_with_uri(found, settings, uri))
 
 
@@ -303,13 +273,14 @@ async def _reindex_with_uri(settings: Settings, uri: str) -> None:
         await mongo.close(database)
 
 
-async def _load_into_server(found: list[Path], url: str) -> bool:
+async def _load_into_server(found: list[Path], url: str, token: str | None) -> bool:
     import httpx
 
     from fhir_server.loading.destinations import ServerDestination
     from fhir_server.loading.progress import load_and_show
 
-    async with httpx.AsyncClient(timeout=120) as client:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(timeout=120, headers=headers) as client:
         destination = ServerDestination(client, url.rstrip("/"))
         return bool((await load_and_show(found, destination, console, errors)).rejections)
 

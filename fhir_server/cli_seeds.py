@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import SecretStr
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fhir_server.cli_start import console, errors, stop
 from fhir_server.core.codec import encode
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 MAX_PATIENTS = 900_000
 
 seeds = typer.Typer(no_args_is_help=True, help="Write populations of invented people to files that `load` takes.")
-console = Console()
-errors = Console(stderr=True)
-
 OUTPUT = Annotated[Path, typer.Option("--output", metavar="FOLDER", help="A folder that is empty or not there yet.")]
 AS_OF = Annotated[
     datetime | None,
@@ -93,7 +90,7 @@ def _write(resources: Iterable[Resource], folder: Path, is_gzipped: bool, bar: _
                 if bar.counts(resource):
                     progress.advance(task)
     except OSError as error:
-        _stop(f"Cannot write to {folder}: {error.strerror}.")
+        stop(f"Cannot write to {folder}: {error.strerror}.")
     console.print(_table(counts))
     seconds = time.monotonic() - started
     rate = f"{counts.total() / max(seconds, 0.001):,.0f} resources/s"
@@ -106,9 +103,9 @@ def _make_empty_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         is_empty = next(folder.iterdir(), None) is None
     except OSError as error:
-        _stop(f"Cannot write to {folder}: {error.strerror}. Name another folder with --output.")
+        stop(f"Cannot write to {folder}: {error.strerror}. Name another folder with --output.")
     if not is_empty:
-        _stop(f"The folder {folder} is not empty. Name another with --output, or empty it.")
+        stop(f"The folder {folder} is not empty. Name another with --output, or empty it.")
 
 
 def _table(counts: Counter[str]) -> Table:
@@ -120,28 +117,37 @@ def _table(counts: Counter[str]) -> Table:
     return table
 
 
-def _stop(sentence: str) -> NoReturn:
-    errors.print(escape(sentence), highlight=False, soft_wrap=True)
-    raise typer.Exit(2)
-
-
 async def load_demo_where_empty(settings: Settings, uri: str) -> None:
     """Load the demo population where the database has nothing at all, and say so; leave any other alone."""
     from fhir_server.app import open_database
-    from fhir_server.loading.demo import demo_wanted
+    from fhir_server.loading.demo import demo_loaded, demo_wanted
     from fhir_server.store import mongo
 
     database = open_database(settings.model_copy(update={"mongodb_uri": SecretStr(uri)}))
     try:
         loaded = await _load(settings, database) if await demo_wanted(database) else None
+        if settings.auth == "smart" and await demo_loaded(database):
+            await _add_accounts(settings, database)
     except FhirError as error:
-        _stop(
+        stop(
             f"The demo population could not be loaded: {error.issues[0].text} Start again: what is there already stays."
         )
     finally:
         await mongo.close(database)
     if loaded is not None:
         _say(loaded)
+
+
+async def _add_accounts(settings: Settings, database: "Database") -> None:
+    from fhir_server.app import administration
+    from fhir_server.demo_accounts import add_demo_accounts
+
+    async with administration(settings, database) as authorization:
+        if await add_demo_accounts(database, authorization, _day(None)):
+            console.print(
+                "Added the demo accounts and apps: seeds/README.md and the server's own page list them.",
+                highlight=False,
+            )
 
 
 async def _load(settings: Settings, database: "Database") -> "Loaded | None":

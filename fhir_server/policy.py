@@ -2,14 +2,73 @@
 
 https://hl7.org/fhir/R4/security.html#authorization,
 https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
+
+What each kind of caller sees, and why, is decision 14 (docs/adr/0014-access-inside-the-query.md).
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
-from smart_auth.access import AccessContext
+from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.owners import OwnerKind, owner_rule
+from fhir_server.search.entries import bounded
+from fhir_server.search.escaping import split_unescaped
+from fhir_server.search.index import has_category, parameter_leaves
+from fhir_server.search.parameter_types import token
+from fhir_server.search.parameter_types.bad_value import BadValue
+from fhir_server.search.request import Reach, Visible
+from fhir_server.search.visible import EVERYTHING, NOWHERE, is_unbounded, is_within, merged, row_filter
+from smart_auth.access import ANY_TYPE, AccessContext, ResourceScope
 
-Permission = Literal["c", "r", "u", "d", "s"]
+__all__ = [
+    "EVERYTHING",
+    "NOWHERE",
+    "OPERATOR",
+    "RESTRICTED",
+    "Permission",
+    "Sight",
+    "granted",
+    "is_unbounded",
+    "is_within",
+    "may_look_behind",
+    "permitted",
+    "row_filter",
+    "visible",
+]
+
+Permission = Literal["c", "r", "u", "d", "s", "rs"]
+"""A letter of SMART's `cruds`; `rs` asks for either."""
+
+RESTRICTED = tuple(f"{code}|http://terminology.hl7.org/CodeSystem/v3-Confidentiality" for code in ("r", "v"))
+"""Labels of rows that are for those alone who were given a reason (https://terminology.hl7.org/ValueSet-v3-Confidentiality):
+restricted and very restricted, as a row has them.
+"""
+
+_EMERGENCY = frozenset({"ETREAT", "BTG"})
+"""Purposes of use for which a system client sees restricted rows."""
+
+_LEVELS: dict[str, frozenset[str]] = {
+    "patient": frozenset({"patient", "user"}),
+    "practitioner": frozenset({"patient", "user"}),
+    "officer": frozenset({"patient", "user"}),
+    "admin": frozenset({"patient", "user"}),
+    "system": frozenset({"system"}),
+}
+"""The levels of scope that mean anything for a kind of caller."""
+
+_VERBS = {
+    "c": "create",
+    "r": "read",
+    "u": "update",
+    "d": "delete",
+    "s": "search",
+    "rs": "read",
+}
+_MOST_COMPILED = 20_000
+_MOST_RELATIONS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +91,151 @@ class Sight:
 
 
 OPERATOR = Sight()
+
+
+def visible(sight: Sight, type: str, permission: Permission) -> Visible | None:
+    """The rows of a type that the caller may do this with: EVERYTHING itself for all of them, `Visible(())` where the
+    type was granted and none of it is the caller's, None where it was not granted at all.
+    """
+    access = sight.access
+    if access is None:
+        return EVERYTHING
+    if access.kind == "practitioner":
+        # What is compiled hangs on the care relations of the second.
+        return _compiled(access, sight.related, type, permission)
+    key = (id(access), type, permission)
+    kept = _kept.get(key)
+    # A verified token is one object for as long as it is used; the entry holds it, so its id is nobody else's.
+    if kept is not None and kept[0] is access:
+        return kept[1]
+    found = _compiled(access, frozenset(), type, permission)
+    if len(_kept) >= _MOST_COMPILED:
+        _kept.clear()
+    _kept[key] = (access, found)
+    return found
+
+
+_kept: dict[tuple[int, str, str], tuple[AccessContext, Visible | None]] = {}
+
+
+def permitted(sight: Sight, type: str, permission: Permission, named_by: str | None = None) -> Visible:
+    """The same, raising FhirError 403 where the type was not granted; `named_by` is the parameter that asks for it."""
+    found = visible(sight, type, permission)
+    if found is None:
+        raise forbidden(type, permission, named_by)
+    return found
+
+
+def granted(sight: Sight, types: Iterable[str], permission: Permission) -> tuple[str, ...]:
+    """Those of the types that were granted."""
+    return tuple(type for type in types if visible(sight, type, permission) is not None)
+
+
+def forbidden(type: str, permission: Permission, named_by: str | None = None) -> FhirError:
+    """The 403 of a type, or of what may be done with it, that no scope of the token covers."""
+    asked = f"'{named_by}' asks for {type}. " if named_by else ""
+    return outcome.FORBIDDEN_SCOPE(
+        f"{asked}No scope of the access token lets it {_VERBS[permission]} {type}: that takes one on "
+        f"{type}.{permission[0]}, to be asked for when you authorize.",
+        named_by,
+    )
+
+
+def may_look_behind(sight: Sight) -> bool:
+    """Whether the caller may be told how searches are run: that counts rows which are not the caller's too."""
+    return sight.access is None or sight.access.kind == "admin"
+
+
+def _compiled(access: AccessContext, related: frozenset[str], type: str, permission: Permission) -> Visible | None:
+    reaches: list[Reach] = []
+    is_granted = False
+    for scope in access.scopes:
+        if scope.type not in (type, ANY_TYPE) or scope.permissions.isdisjoint(permission):
+            continue
+        if scope.level not in _LEVELS[access.kind]:
+            continue
+        is_granted = True
+        categories = _categories(type, scope.filters)
+        if categories is not None:
+            reaches += [_granular(each, categories) for each in _reaches(access, related, type, scope)]
+    return merged(reaches) if is_granted else None
+
+
+def _reaches(access: AccessContext, related: frozenset[str], type: str, scope: ResourceScope) -> list[Reach]:
+    kind = owner_rule(type).kind
+    if access.kind == "officer":
+        return [Reach()] if type == "AuditEvent" else []
+    if scope.level == "system":
+        return _of_system(access, kind)
+    if access.kind == "admin" and scope.level == "user":
+        return [Reach()]
+    if access.kind == "practitioner":
+        return _of_practitioner(access, related, kind, scope)
+    if kind == "deny":
+        return []
+    if kind == "shared":
+        # A grant for one record whose token names none opens nothing.
+        return [] if scope.level == "patient" and access.patient is None else [Reach()]
+    if scope.level == "user":
+        return [Reach(owners=access.patients)] if access.patients else []
+    return [Reach(owners=(access.patient,))] if access.patient is not None else []
+
+
+def _of_system(access: AccessContext, kind: OwnerKind) -> list[Reach]:
+    without = () if _EMERGENCY.intersection(access.purposes) else RESTRICTED
+    if access.patient is None:
+        return [Reach(without_labels=without)]
+    if kind == "deny":
+        return []
+    owners = None if kind == "shared" else (access.patient,)
+    return [Reach(owners, without_labels=without)]
+
+
+def _of_practitioner(
+    access: AccessContext, related: frozenset[str], kind: OwnerKind, scope: ResourceScope
+) -> list[Reach]:
+    patient = access.patient
+    is_launched = patient is not None and (access.emergency or patient in related)
+    if kind == "deny" or (scope.level == "patient" and not is_launched):
+        return []
+    if kind == "shared":
+        return [Reach(without_labels=RESTRICTED)]
+    reaches: list[Reach] = []
+    if scope.level == "user" and related:
+        reaches.append(Reach(_ids(related), without_labels=RESTRICTED))
+    if patient is not None and access.emergency:
+        # The glass is broken for one patient, not for everybody's restricted rows.
+        reaches.append(Reach((patient,)))
+    elif patient is not None and scope.level == "patient":
+        reaches.append(Reach((patient,), without_labels=RESTRICTED))
+    return reaches
+
+
+@lru_cache(_MOST_RELATIONS)
+def _ids(related: frozenset[str]) -> tuple[str, ...]:
+    # A frozenset keeps its hash: 10,000 ids are put in a tuple once in the second for which they hold.
+    return tuple(sorted(related))
+
+
+def _granular(reach: Reach, categories: tuple[tuple[str, ...], ...]) -> Reach:
+    if not categories:
+        return reach
+    return Reach(reach.owners, reach.source, categories, reach.without_labels)
+
+
+@lru_cache(4096)
+def _categories(type: str, filters: tuple[tuple[str, str], ...]) -> tuple[tuple[str, ...], ...] | None:
+    """The tokens, of which a row must have one of each tuple; None where a filter is not understood for the type, so
+    that nothing passes it.
+    """
+    found: list[tuple[str, ...]] = []
+    for name, text in filters:
+        if name != "category" or not has_category(type):
+            return None
+        leaves = parameter_leaves(type, name)
+        try:
+            tokens = [token.read_value(name, leaves, each).tokens for each in split_unescaped(text, ",")]
+        except BadValue:
+            return None
+        found.append(tuple(dict.fromkeys(bounded(each) for some in tokens for each in some)))
+    return tuple(found)

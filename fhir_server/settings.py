@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,10 +23,10 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     workers: int = Field(1, ge=1, le=64, description="Server processes. All share one database.")
-    auth: Literal["off", "smart"] | None = Field(
-        None,
-        description="Who may come in. `off` lets everyone see and change everything: loopback only, and only where "
-        "no proxy is configured. Must be said.",
+    auth: Literal["off", "smart"] = Field(
+        "smart",
+        description="Who may come in. `smart`: whoever signs in, and apps with what was granted to them (SMART on "
+        "FHIR). `off` lets everyone see and change everything: loopback only, and only where no proxy is configured.",
     )
     base_url: str | None = Field(
         None,
@@ -88,6 +89,60 @@ class Settings(BaseSettings):
         description="Where spans are sent by OTLP over HTTP, e.g. `http://127.0.0.1:4318`; needs the extra `otel`. "
         "OpenTelemetry's own variable `OTEL_EXPORTER_OTLP_ENDPOINT` does the same.",
     )
+    care_relation_days: int = Field(
+        365,
+        ge=1,
+        le=36_500,
+        description="For how long an encounter, appointment or order at an organisation relates its clinicians to the "
+        "patient.",
+    )
+    security_alert_refusals: int = Field(
+        20,
+        ge=1,
+        description="So many refusals of one client or person within `FHIR_SECURITY_ALERT_SECONDS` raise a "
+        "security event in the audit log.",
+    )
+    security_alert_seconds: int = Field(60, ge=1, le=86_400, description="See `FHIR_SECURITY_ALERT_REFUSALS`.")
+    registration: Literal["auto", "open", "invited"] = Field(
+        "auto",
+        description="Who may register an app (RFC 7591). `open`: everyone; `invited`: who has an initial access token "
+        "of `fhir-server client invite`; `auto`: `open` on loopback where no proxy is configured, else `invited`.",
+    )
+    access_token_seconds: int = Field(1800, ge=60, le=86_400, description="How long an access token of a person lives.")
+    system_access_token_seconds: int = Field(
+        900, ge=60, le=86_400, description="How long an access token of a system client lives."
+    )
+    id_token_seconds: int = Field(3600, ge=60, le=86_400, description="How long an id_token is valid.")
+    code_seconds: int = Field(60, ge=5, le=600, description="How long an authorization code may wait.")
+    refresh_token_days: int = Field(
+        100, ge=1, le=3650, description="How long a refresh token lives; each use gives as many days again."
+    )
+    refresh_grace_seconds: int = Field(
+        60, ge=0, le=3600, description="For how long a used refresh token may be sent again, as after a lost answer."
+    )
+    session_idle_minutes: int = Field(60, ge=1, le=1440, description="A browser is signed out after so long unused.")
+    session_hours: int = Field(12, ge=1, le=720, description="A browser is signed out after so long in any case.")
+    request_minutes: int = Field(15, ge=1, le=120, description="How long signing in and consenting may take.")
+    launch_minutes: int = Field(5, ge=1, le=60, description="How long a launch from the EHR page may wait for its app.")
+    assertion_seconds: int = Field(
+        300, ge=30, le=3600, description="How far ahead a client's signed assertion may expire."
+    )
+    assertion_skew_seconds: int = Field(
+        5, ge=0, le=60, description="By how much the clock of a client that signs may differ."
+    )
+    jwks_cache_seconds: int = Field(
+        300, ge=1, le=86_400, description="For how long a client's fetched keys are used where it does not say."
+    )
+    jwks_cache_floor_seconds: int = Field(10, ge=1, le=3600, description="The least of what a client may say there.")
+    jwks_cache_ceiling_seconds: int = Field(3600, ge=1, le=86_400, description="The most of what it may say.")
+    registrations_per_minute: int = Field(100, ge=1, description="Registrations of apps from one address in a minute.")
+    logins_per_minute: int = Field(1000, ge=1, description="Attempts to sign in from one address in a minute.")
+    failed_logins: int = Field(
+        5, ge=1, description="A login name is refused for a while after so many failures, whether or not it exists."
+    )
+    failed_login_minutes: int = Field(15, ge=1, le=1440, description="Within how long, and for how long.")
+    token_requests_per_minute: int = Field(6000, ge=1, description="Requests of one client to the token endpoint.")
+    fhir_requests_per_minute: int = Field(60_000, ge=1, description="FHIR requests of one client; above that a 429.")
     second_check: Literal["core", "off"] = Field(
         "core", description="Whether resources of the six core types are also checked by the models of fhir.resources."
     )
@@ -113,6 +168,18 @@ class Settings(BaseSettings):
         """Whether nothing but this machine can reach the server."""
         return self.host in LOOPBACK
 
+    @property
+    def has_proxy(self) -> bool:
+        """Whether requests come from elsewhere, by way of a proxy on this machine or beside it."""
+        return bool(self.trusted_proxies) or (self.base_url is not None and not _is_on_loopback(self.base_url))
+
+    @property
+    def registers_everyone(self) -> bool:
+        """Whether an app may register without having been invited."""
+        if self.registration == "auto":
+            return self.serves_loopback_only and not self.has_proxy
+        return self.registration == "open"
+
 
 def misspelt(variables: Iterable[str]) -> str | None:
     """What to say of an environment variable that is nearly the name of a setting; None where none is.
@@ -128,22 +195,35 @@ def misspelt(variables: Iterable[str]) -> str | None:
     return None
 
 
+def _is_on_loopback(url: str) -> bool:
+    return urlsplit(url).hostname in LOOPBACK
+
+
 def auth_refusal(settings: Settings) -> str | None:
     """Why the server must not start with these settings of access control, with the remedy; None where it may."""
-    if settings.auth is None:
+    return _refusal_of_smart(settings) if settings.auth == "smart" else _refusal_of_off(settings)
+
+
+def _refusal_of_smart(settings: Settings) -> str | None:
+    base = settings.base_url
+    if base is not None and base.startswith("http://") and not _is_on_loopback(base):
+        return "FHIR_BASE_URL must begin with https://: over http passwords and tokens can be read on the way."
+    if base is None and not settings.serves_loopback_only:
         return (
-            "Say who may come in: --auth off (or FHIR_AUTH=off) serves everyone who can reach 127.0.0.1 without asking "
-            "who they are. SMART on FHIR (--auth smart) is not part of this version yet."
+            f"On {settings.host} sign-in needs TLS: put a proxy that speaks it in front and set FHIR_BASE_URL to the "
+            "https address clients use, or listen with --host 127.0.0.1."
         )
-    if settings.auth == "smart":
-        return "--auth smart is not part of this version yet; use --auth off on 127.0.0.1."
+    return None
+
+
+def _refusal_of_off(settings: Settings) -> str | None:
     if not settings.serves_loopback_only:
         return (
             f"--auth off is refused on {settings.host}: it would show every record to the network. "
-            "Use --host 127.0.0.1."
+            "Use --host 127.0.0.1, or --auth smart."
         )
     if settings.trusted_proxies:
-        return "--auth off is refused where a proxy is configured: unset FHIR_TRUSTED_PROXIES."
+        return "--auth off is refused where a proxy is configured: unset FHIR_TRUSTED_PROXIES, or use --auth smart."
     if settings.base_url is not None and settings.base_url.startswith("https://"):
-        return "--auth off is refused where the FHIR base is public: unset FHIR_BASE_URL."
+        return "--auth off is refused where the FHIR base is public: unset FHIR_BASE_URL, or use --auth smart."
     return None

@@ -137,12 +137,12 @@ def shared_server(
 
 
 def start_server(
-    log: Path, workers: int, settings: Mapping[str, str], ready_seconds: float = READY_SECONDS
+    log: Path, workers: int, settings: Mapping[str, str], ready_seconds: float = READY_SECONDS, auth: str = "off"
 ) -> RunningServer:
     """A server that answered GET metadata; fails with the end of its log where it does not within `ready_seconds`."""
     port = free_port()
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
-    command = [sys.executable, "-m", "fhir_server.cli", "serve", "--auth", "off"]
+    command = [sys.executable, "-m", "fhir_server.cli", "serve", "--auth", auth]
     command += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
     with log.open("wb") as written:
         process = subprocess.Popen(

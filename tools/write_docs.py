@@ -26,6 +26,7 @@ GROUPS = {
     3: "Content of resources",
     4: "Search",
     5: "The server's own state",
+    6: "Who asks, and what that one may do",
 }
 
 

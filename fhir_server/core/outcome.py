@@ -164,6 +164,33 @@ INTERNAL = Failure(5002, 500, "exception", "an error of the server's own")
 TIMED_OUT = Failure(5003, 503, "timeout", "the database took too long", {"Retry-After": "5"})
 INDEXING = Failure(5004, 503, "transient", "the search values are being made anew", {"Retry-After": "10"})
 
+# 6xxx: access
+FORBIDDEN_SCOPE = Failure(6001, 403, "forbidden", "no scope of the access token covers the type or what is asked of it")
+FORBIDDEN_EXPLAIN = Failure(6002, 403, "forbidden", "how a search is run is told to administrators alone")
+
+# 601x: who asks (6001 to 6009 say what that one may do)
+UNAUTHENTICATED = Failure(6010, 401, "login", "no access token, or one that is not valid")
+TOO_MANY_REQUESTS = Failure(6011, 429, "throttled", "the client asks too often")
+SIGN_IN_UNAVAILABLE = Failure(
+    6012, 503, "transient", "whether tokens were revoked cannot be known now", {"Retry-After": "2"}
+)
+
+# 602x: what may be written
+FORBIDDEN_WRITE = Failure(6020, 403, "forbidden", "callers of this kind do not write such resources")
+FORBIDDEN_CONTENT = Failure(6021, 403, "forbidden", "the resource would lie outside what the caller may write")
+FORBIDDEN_ELEMENT = Failure(6022, 403, "forbidden", "an element that the caller may not change")
+OTHER_AGENCY = Failure(6023, 403, "forbidden", "the resource came from another agency")
+
+# 603x: identifiers that are shown to few
+WITHHELD = Failure(6030, 403, "forbidden", "the search asks for an identifier that the caller may not see")
+
+# 604x: the audit log
+AUDIT_UNAVAILABLE = Failure(
+    6040, 503, "transient", "the audit log cannot be written, so nothing is answered", {"Retry-After": "2"}
+)
+AUDIT_KEPT = Failure(6041, 405, "not-supported", "audit events are made by the server alone, and never changed")
+FORBIDDEN_AUDIT = Failure(6042, 403, "forbidden", "the audit log is shown to officers, and to patients theirs")
+
 
 def not_utf8(offset: int) -> FhirError:
     return NOT_UTF8(f"The body is not UTF-8 (byte {offset}). Send JSON encoded as UTF-8.")

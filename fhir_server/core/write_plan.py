@@ -3,6 +3,7 @@
 Every interaction that writes ends in a WritePlan; nothing else reaches the store's write side.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -13,6 +14,9 @@ import msgspec
 from fhir_server.core.resource import Resource
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
+
+Filter = dict[str, Any]
+"""A MongoDB filter over the fields of a row, as made by fhir_server.search and fhir_server.policy."""
 
 
 Range = tuple[str, int, int]
@@ -27,14 +31,18 @@ class IndexValues(msgspec.Struct, frozen=True):
     """What a resource is found by. The shapes are the row's fields (docs/storage.md). A Struct with plain tuples,
     because every write makes one.
 
-    `owned_tokens` is `pt`, `tokens` `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`,
-    `positions` `g` (longitude, latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as
-    they stand. `set_version` counts the custom search parameters it was made with.
+    `categories` are the tokens of the parameter `category`, on types that have it. `withheld` says that it holds an
+    identifier that is shown to few. `owned_tokens` is `pt`, `tokens`
+    `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`, `positions` `g` (longitude,
+    latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as they stand. `set_version`
+    counts the custom search parameters it was made with.
     """
 
     owners: tuple[str, ...] = ()
     source: str | None = None
     labels: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    withheld: bool = False
     owned_tokens: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
     strings: tuple[str, ...] = ()
@@ -62,12 +70,32 @@ ANY_VERSION = -1
 
 
 @dataclass(frozen=True, slots=True)
+class Keeps:
+    """What a document must leave of the resource that it replaces; a change of it is a 403 that names it.
+
+    `but_for` are the only top-level elements that may change; None: all of them. `source` is `meta.source`, a deleted
+    one's too. `labels` are those of a row's `labels` that must stay where they are; with `all_labels` none may come or
+    go.
+    """
+
+    but_for: frozenset[str] | None = None
+    source: bool = False
+    labels: frozenset[str] = frozenset()
+    all_labels: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Put:
     """Store `resource` as the next version at type and id.
 
     `if_version` is the version that must be current (If-Match), or ANY_VERSION; else 412. With `if_absent`
     (If-None-Match: *) a live resource there is a 412. With `unless_equal` a current version with the same content is
     left and given back.
+
+    The row there, live or a tombstone, must match `within`; else it is a 404, as where there is none. Where there is
+    none, it is made if `creates`. A row of another source than `agency` is a 403, and so is one that belongs to anybody
+    besides `owners`. All of this is looked at before the versions, so that an If-Match tells nothing of a row out of
+    reach.
     """
 
     type: str
@@ -79,15 +107,26 @@ class Put:
     if_version: int | None = None
     unless_equal: bool = False
     if_absent: bool = False
+    within: Filter | None = None
+    creates: bool = True
+    agency: str | None = None
+    owners: frozenset[str] | None = None
+    keeps: Keeps | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Leave a tombstone at type and id. Nothing there, or a tombstone already: nothing is written."""
+    """Leave a tombstone at type and id. Nothing there, or a tombstone already: nothing is written.
+
+    With `within` nothing there is a 404, and so is a row that does not match it; `agency` and `owners` as in Put.
+    """
 
     type: str
     id: str
     if_version: int | None = None
+    within: Filter | None = None
+    agency: str | None = None
+    owners: frozenset[str] | None = None
 
 
 Document = Put | Delete
@@ -124,21 +163,12 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True)
-class WritePlan:
-    """Documents to write, and what must hold while they are written."""
-
-    documents: tuple[Document, ...]
-    claims: tuple[Claim, ...] = ()
-    absences: tuple[Absence, ...] = ()
-    presences: tuple[Presence, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Written:
     """What became of one document of a plan, in the plan's order.
 
     `body` is None after a delete. `created` says that no live resource was there before; `changed` is False where
-    `unless_equal` found the same content, or a delete found nothing (then `version` is 0 or the tombstone's).
+    `unless_equal` found the same content, or a delete found nothing (then `version` is 0 or the tombstone's). `owners`
+    and `labels` are those of the version that is there now, `former_owners` those it displaced and has no more.
     """
 
     type: str
@@ -148,6 +178,32 @@ class Written:
     body: bytes | None
     created: bool
     changed: bool
+    owners: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    former_owners: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Effects:
+    """What is written in the same transaction because of what became of the documents.
+
+    `puts` gives creates of `types` for all that was written, in the plan's order; it is asked again where the
+    transaction is run again.
+    """
+
+    types: tuple[str, ...]
+    puts: Callable[[tuple[Written, ...]], Awaitable[tuple[Put, ...]]]
+
+
+@dataclass(frozen=True, slots=True)
+class WritePlan:
+    """Documents to write, what must hold while they are written, and what is written because of them."""
+
+    documents: tuple[Document, ...]
+    claims: tuple[Claim, ...] = ()
+    absences: tuple[Absence, ...] = ()
+    presences: tuple[Presence, ...] = ()
+    effects: Effects | None = None
 
 
 class Matched(Exception):

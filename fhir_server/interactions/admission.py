@@ -1,4 +1,5 @@
-"""What every write passes before it becomes a plan: the right type and id, valid content, index values.
+"""What every write passes before it becomes a plan: its caller's scopes, the right type and id, valid content, index
+values, and the bounds within which the caller may change what is there.
 
 https://hl7.org/fhir/R4/validation.html
 """
@@ -10,9 +11,10 @@ from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
 from fhir_server.core.outcome import NUMBERS, FhirError, Issue
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import ANY_VERSION, Document, Expect, IndexValues, Method, Put, WritePlan
-from fhir_server.interactions import search_parameter
+from fhir_server.core.write_plan import ANY_VERSION, Delete, Document, Expect, IndexValues, Method, Put, WritePlan
+from fhir_server.interactions import agency, search_parameter
 from fhir_server.interactions.context import RequestContext
+from fhir_server.policy_writes import Bounds, bounds, refuse_content
 from fhir_server.search.index import index_values
 from fhir_server.validation.model import model_findings
 from fhir_server.validation.validate import validate
@@ -59,6 +61,11 @@ def with_custodian(context: RequestContext, resource: Resource) -> Resource:
     return resource | {"meta": meta | {"source": custodian}}
 
 
+def permit(context: RequestContext, type: str, method: Method) -> Bounds:
+    """Raise FhirError 403 where the caller may not write this type in this way at all; what holds where they may."""
+    return bounds(context.sight, type, method)
+
+
 def put(
     context: RequestContext,
     resource: Resource,
@@ -68,11 +75,37 @@ def put(
     if_version: int | None = None,
     if_absent: bool = False,
 ) -> Put:
-    """The document of a WritePlan for an admitted resource, with its index values."""
+    """The document of a WritePlan for an admitted resource, with its index values and its caller's bounds.
+
+    Raises FhirError 403 where the caller may not write such a resource.
+    """
+    type: str = resource["resourceType"]
+    held = permit(context, type, method)
+    resource = agency.stamped(context, resource, method)
     index = _index(context, resource, id)
+    refuse_content(context.sight, held.content, resource, index)
     return Put(
-        resource["resourceType"], id, resource, index, method, expect, if_version, context.only_changes, if_absent
+        type,
+        id,
+        resource,
+        index,
+        method,
+        expect,
+        if_version,
+        context.only_changes,
+        if_absent,
+        held.within,
+        held.creates,
+        held.agency,
+        held.owners,
+        held.keeps,
     )
+
+
+def tombstone(context: RequestContext, type: str, id: str, if_version: int | None = None) -> Delete:
+    """The document of a WritePlan for a delete. Raises FhirError 403 where the caller may not delete this type."""
+    held = permit(context, type, "DELETE")
+    return Delete(type, id, if_version, held.within, held.agency, held.owners)
 
 
 def indexed_again(context: RequestContext, plan: WritePlan) -> WritePlan:

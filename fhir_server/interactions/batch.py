@@ -3,7 +3,10 @@
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
+from fhir_server.core.trail import Accessed, AuditAction
+from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import create, delete, history, patch, read, search, update, vread
+from fhir_server.interactions.accesses import is_audited
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, response_entry
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.context import Answer, RequestContext
@@ -11,6 +14,14 @@ from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.interactions.patch_document import change_in
 from fhir_server.interactions.query import query_pairs, refuse_parameters
 from fhir_server.interactions.unforeseen import unforeseen
+
+_PLACE_CHARACTERS = 200
+_REFUSED: dict[str, tuple[AuditAction, str]] = {
+    "POST": ("C", "create"),
+    "PUT": ("U", "update"),
+    "PATCH": ("U", "patch"),
+    "DELETE": ("D", "delete"),
+}
 
 
 async def batch(context: RequestContext, bundle: Resource) -> Answer:
@@ -42,13 +53,29 @@ async def attempted(context: RequestContext, entry: Entry) -> bytes:
 
 
 async def _answer(context: RequestContext, entry: Entry) -> Answer:
-    """What the entry's interaction answers; what nobody foresaw fails this entry alone."""
+    """What the entry's interaction answers; what nobody foresaw fails this entry alone. A refusal is noted."""
     try:
         return await entry_answer(context, entry)
-    except FhirError:
+    except FhirError as error:
+        _note_refused(context, entry, error.status)
         raise
     except Exception as error:
-        raise unforeseen(context.request_id, error) from None
+        refused = unforeseen(context.request_id, error)
+        _note_refused(context, entry, refused.status)
+        raise refused from None
+
+
+def _note_refused(context: RequestContext, entry: Entry, status: int) -> None:
+    """The Bundle's own status says nothing of one entry that was refused."""
+    if not is_audited(context):
+        return
+    action, interaction = _REFUSED.get(entry.method, ("R", "read"))
+    type = entry.path[0] if entry.path and is_resource_type(entry.path[0]) else ""
+    if entry.method in ("GET", "HEAD") and len(entry.path) < 2:
+        action, interaction = "E", "search-type" if type else "search-system"
+    place = "/".join(entry.path) if type and len(entry.path) > 1 else ""
+    places = (place[:_PLACE_CHARACTERS],) if place else ()
+    context.trail.note(Accessed(action, interaction, type, places, query=entry.query or None, status=status))
 
 
 async def entry_answer(context: RequestContext, entry: Entry) -> Answer:

@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#capabilities
 
 from functools import lru_cache
 from typing import Any
+from urllib.parse import urlsplit
 
 import fhir_server
 from fhir_server.core.codec import encode
@@ -24,10 +25,13 @@ from fhir_server.definitions.capability import (
 )
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
+from fhir_server.interactions.audit_audience import AUDIT_TYPE, is_kept
+from fhir_server.interactions.audit_capability import audit_resource
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.search.index import is_sortable, is_text_searched
 from fhir_server.search.suggestions import listed
 
+OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 RELEASED = "2026-11-22"
 _TYPE = "The resource types to search, with commas; without it all types."
 
@@ -35,11 +39,21 @@ _TYPE = "The resource types to search, with commas; without it all types."
 def capabilities(context: RequestContext) -> Answer:
     """200 with the CapabilityStatement of this server for the base the client uses."""
     server = context.server
-    return Answer(200, _statement(server.base_url or context.base, server.parameters.searched))
+    return Answer(
+        200,
+        _statement(
+            server.base_url or context.base,
+            server.parameters.searched,
+            server.oauth_endpoints,
+            is_kept(context, AUDIT_TYPE),
+        ),
+    )
 
 
 @lru_cache(maxsize=4)
-def _statement(base: str, parameter_set: ParameterSet) -> bytes:
+def _statement(
+    base: str, parameter_set: ParameterSet, oauth_endpoints: tuple[tuple[str, str], ...] = (), keeps_audit: bool = False
+) -> bytes:
     types = resource_types()
     return encode(
         {
@@ -55,13 +69,37 @@ def _statement(base: str, parameter_set: ParameterSet) -> bytes:
             "rest": [
                 {
                     "mode": "server",
-                    "resource": [_resource(type, parameter_set) for type in types],
+                    **_security(base, oauth_endpoints),
+                    "resource": [
+                        audit_resource(parameter_set)
+                        if keeps_audit and type == AUDIT_TYPE
+                        else _resource(type, parameter_set)
+                        for type in types
+                    ],
                     "interaction": [{"code": code} for code in SYSTEM_INTERACTIONS],
                     "searchParam": [*_of_every_type(types, parameter_set), *_of_every_search()],
                 }
             ],
         }
     )
+
+
+def _security(base: str, oauth_endpoints: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """How apps sign in: https://hl7.org/fhir/smart-app-launch/1.0.0/conformance/index.html"""
+    if not oauth_endpoints:
+        return {}
+    origin = "{0.scheme}://{0.netloc}".format(urlsplit(base))
+    uris = [{"url": name, "valueUri": f"{origin}{path}"} for name, path in oauth_endpoints]
+    service = {"system": "http://terminology.hl7.org/CodeSystem/restful-security-service", "code": "SMART-on-FHIR"}
+    return {
+        "security": {
+            "extension": [{"url": OAUTH_URIS, "extension": uris}],
+            "cors": True,
+            "service": [{"coding": [service], "text": "OAuth 2.0, SMART App Launch"}],
+            "description": "An access token is needed for everything but this statement; "
+            f"{base}/.well-known/smart-configuration says how to get one.",
+        }
+    }
 
 
 def _resource(type: str, parameter_set: ParameterSet) -> dict[str, Any]:

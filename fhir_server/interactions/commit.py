@@ -1,16 +1,28 @@
-"""How a WritePlan is stored: with what it changes of the search parameters in force, and by those now in force.
+"""How a WritePlan is stored: with what it changes of the search parameters in force, and by those now in force; with
+the Provenances of an agency's client; and noted for the audit log.
 
-https://hl7.org/fhir/R4/searchparameter.html
+https://hl7.org/fhir/R4/searchparameter.html, https://hl7.org/fhir/R4/provenance.html
 """
 
+from dataclasses import replace
+
 from fhir_server.core import outcome
-from fhir_server.core.write_plan import WritePlan, Written
-from fhir_server.interactions import admission, search_parameter
+from fhir_server.core.trail import Accessed, AuditAction
+from fhir_server.core.write_plan import Document, Method, Put, WritePlan, Written
+from fhir_server.interactions import admission, agency, search_parameter
+from fhir_server.interactions.about import with_owners
+from fhir_server.interactions.accesses import is_audited
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import computed
 from fhir_server.store import in_force, transactions
 
 _ATTEMPTS = 5
+_INTERACTIONS: dict[Method, tuple[AuditAction, str]] = {
+    "POST": ("C", "create"),
+    "PUT": ("U", "update"),
+    "PATCH": ("U", "patch"),
+    "DELETE": ("D", "delete"),
+}
 
 
 async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...]:
@@ -20,8 +32,10 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     Raises FhirError 422 where a SearchParameter defines what another one does.
     """
     database, parameters = context.server.database, context.server.parameters
+    plan = replace(plan, effects=agency.effects(context, plan.documents))
     besides = search_parameter.changes(plan)
     for _ in range(_ATTEMPTS):
+        plan = await with_owners(context, plan)
         try:
             written = await transactions.run(database, plan, besides)
         except transactions.Fenced:
@@ -30,5 +44,25 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
             continue
         if besides is not None:
             await in_force.refresh(database, parameters)
+        _note(context, plan, written)
         return written
     raise outcome.UNAVAILABLE("The search parameters in force kept changing. Send the request again.")
+
+
+def _note(context: RequestContext, plan: WritePlan, written: tuple[Written, ...]) -> None:
+    if not is_audited(context):
+        return
+    for document, each in zip(plan.documents, written, strict=True):
+        context.trail.note(_accessed(document, each))
+
+
+def _accessed(document: Document, written: Written) -> Accessed:
+    action, interaction = _INTERACTIONS[document.method if isinstance(document, Put) else "DELETE"]
+    if written.created:
+        action = "C"
+    place = f"{written.type}/{written.id}"
+    if written.version:
+        place += f"/_history/{written.version}"
+    status = 204 if written.body is None else 201 if written.created else 200
+    patients = written.owners + written.former_owners
+    return Accessed(action, interaction, written.type, (place,), patients, status=status)

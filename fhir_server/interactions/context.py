@@ -20,6 +20,9 @@ class Server:
 
     `own_bases` are the bases under which a reference means a resource of this server. A request cannot add to them: a
     made-up Host header would turn another server's references into ours. `parameters` change while the server runs.
+    `care_relation_days`: how long an encounter, appointment or order ties its patient to who treats them.
+    `oauth_endpoints` are paths at the origin of the base by their names in SMART's extension `oauth-uris`; none where
+    nobody signs in.
     """
 
     database: Database
@@ -30,6 +33,8 @@ class Server:
     custodian: str | None
     second_check: bool
     parameters: InForce = field(default_factory=InForce)
+    care_relation_days: int = 365
+    oauth_endpoints: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,10 @@ async def create(context: RequestContext, type: str, content: Any, conditions: C
     """201 with the new resource under an id of the server's own (one in the body is ignored).
 
     With If-None-Exist: 200 with the one resource that matches already, if there is one.
-    Raises FhirError 400 or 422 for bad content, 412 where several match.
+    Raises FhirError 403 for a caller who may not, 400 or 422 for bad content, 412 where several match.
     """
     phases = Phases("create")
+    admission.permit(context, type, "POST")
     resource = await computed(context, admission.admitted, context, content, type)
     phases.done("validate")
     document = await computed(context, admission.put, context, resource, new_logical_id(), "POST", Expect.NOTHING)

@@ -1,6 +1,6 @@
 """delete and conditional delete. https://hl7.org/fhir/R4/http.html#delete"""
 
-from fhir_server.core.write_plan import Delete, Matched, WritePlan
+from fhir_server.core.write_plan import Matched, WritePlan
 from fhir_server.interactions import admission
 from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, one_match, still_changing
@@ -10,9 +10,10 @@ from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, 
 async def delete(context: RequestContext, type: str, id: str, conditions: Conditions = NO_CONDITIONS) -> Answer:
     """204 once no live resource is at that id; its versions stay readable.
 
-    Raises FhirError 412 where If-Match names another version.
+    Raises FhirError 403 for a caller who may not, 404 for one who cannot see it, 412 where If-Match names another
+    version.
     """
-    document = Delete(type, id, admission.matched_version(conditions.if_match))
+    document = admission.tombstone(context, type, id, admission.matched_version(conditions.if_match))
     (written,) = await commit(context, WritePlan((document,)))
     if written.version == 0:
         return Answer(204, None)
@@ -22,14 +23,19 @@ async def delete(context: RequestContext, type: str, id: str, conditions: Condit
 async def conditional_delete(
     context: RequestContext, type: str, criteria: str, conditions: Conditions = NO_CONDITIONS
 ) -> Answer:
-    """204 once the one match, if there was one, is deleted. Raises FhirError 412 where several match."""
+    """204 once the one match, if there was one, is deleted.
+
+    Raises FhirError 403 for a caller who may not, 412 where several match.
+    """
+    admission.permit(context, type, "DELETE")
     condition = Condition.parse(context, type, criteria, "The URL")
     if_version = admission.matched_version(conditions.if_match)
     for _ in range(MATCH_ATTEMPTS):
         match = await one_match(context, condition)
         if match is None:
             return Answer(204, None)
-        plan = WritePlan((Delete(type, match.id, if_version),), presences=(condition.presence(match.id),))
+        document = admission.tombstone(context, type, match.id, if_version)
+        plan = WritePlan((document,), presences=(condition.presence(match.id),))
         try:
             (written,) = await commit(context, plan)
         except Matched:

@@ -9,14 +9,16 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import encode
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_instant, now, parse_instant
+from fhir_server.interactions import withheld
+from fhir_server.interactions.accesses import note_history
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.query import PRESENTATION
 from fhir_server.interactions.read import not_found
-from fhir_server.interactions.search import CALLER, cursor_of
+from fhir_server.interactions.search import cursor_of
+from fhir_server.policy import permitted, visible
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
-from fhir_server.search.request import DEFAULT_COUNT, MAX_COUNT
+from fhir_server.search.request import DEFAULT_COUNT, MAX_COUNT, Visible
 from fhir_server.store import history as stored
-from fhir_server.store import resources
 from fhir_server.store.rows import Row
 
 HORIZON = timedelta(seconds=60)
@@ -41,35 +43,46 @@ class HistoryRequest:
 
 
 async def of_instance(context: RequestContext, type: str, id: str, pairs: Sequence[tuple[str, str]]) -> Answer:
-    """200 with the versions of one resource, newest first. Raises FhirError 404 for an id that was never used."""
+    """200 with the versions of one resource, newest first. Raises FhirError 404 for an id that was never used, and for
+    one of which no version was ever in the caller's reach.
+    """
     request, state = _read(context, f"{type}/{id}", pairs)
+    seen = permitted(context.sight, type, "r")
     database, ceiling = context.server.database, state.ceiling
-    rows = await stored.of_instance(database, type, id, request.rows, request.since, ceiling, _after(state))
-    if not rows and await resources.read(database, type, id) is None:
+    rows = await stored.of_instance(database, type, id, request.rows, request.since, ceiling, _after(state), seen)
+    if not rows and not await stored.count_instance(database, type, id, visible=seen):
         raise not_found(type, id)
-    total = await stored.count_instance(database, type, id, request.since, ceiling)
+    total = await stored.count_instance(database, type, id, request.since, ceiling, seen)
+    note_history(context, "history-instance", type, rows[: request.count])
     return _answer(context, f"{type}/{id}", request, state, rows, total)
 
 
 async def of_type(context: RequestContext, type: str, pairs: Sequence[tuple[str, str]]) -> Answer:
     """200 with the versions of all resources of a type, newest first."""
     request, state = _read(context, type, pairs)
+    seen = permitted(context.sight, type, "s")
     database, ceiling = context.server.database, state.ceiling
-    rows = await stored.of_type(database, type, request.rows, request.since, ceiling, _after(state))
+    rows = await stored.of_type(database, type, request.rows, request.since, ceiling, _after(state), seen)
     total = None
     if request.count == 0:
-        total = await stored.count_type(database, type, request.since, ceiling)
+        total = await stored.count_type(database, type, request.since, ceiling, seen)
+    note_history(context, "history-type", type, rows[: request.count])
     return _answer(context, type, request, state, rows, total)
 
 
 async def of_system(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> Answer:
-    """200 with the versions of all resources of all types, newest first."""
+    """200 with the versions of all resources of all types that were granted, newest first."""
     request, state = _read(context, "", pairs)
+
+    def seen(type: str) -> Visible | None:
+        return visible(context.sight, type, "s")
+
     database, ceiling = context.server.database, state.ceiling
-    rows = await stored.of_system(database, request.rows, request.since, ceiling, _after(state))
+    rows = await stored.of_system(database, request.rows, request.since, ceiling, _after(state), seen)
     total = None
     if request.count == 0:
-        total = await stored.count_system(database, request.since, ceiling)
+        total = await stored.count_system(database, request.since, ceiling, seen)
+    note_history(context, "history-system", "", rows[: request.count])
     return _answer(context, "", request, state, rows, total)
 
 
@@ -77,7 +90,7 @@ def _read(context: RequestContext, scope: str, pairs: Sequence[tuple[str, str]])
     cursor = cursor_of(context, pairs)
     if cursor is not None:
         server = context.server
-        state = unseal(server.cursor_key, cursor, _bound(scope), CALLER, now(), server.cursor_seconds)
+        state = unseal(server.cursor_key, cursor, _bound(scope), context.sight.caller, now(), server.cursor_seconds)
         return _request(state.pairs), state
     request = _request(pairs, context.lenient)
     return request, PageState(request.applied, now(), None, False)
@@ -139,9 +152,8 @@ def _answer(
         last = shown[-1]
         after = Position((last.updated, last.version, last.type), last.id)
         server = context.server
-        sealed = seal(
-            server.cursor_key, PageState(state.pairs, state.ceiling, after, False), _bound(scope), CALLER, now()
-        )
+        following = PageState(state.pairs, state.ceiling, after, False)
+        sealed = seal(server.cursor_key, following, _bound(scope), context.sight.caller, now())
         links.append({"relation": "next", "url": f"{context.base}/{path}?{CURSOR_PARAMETER}={sealed}"})
     # Up to this moment the page is final; a poller that goes on from here misses nothing that was committed late.
     horizon = format_instant(state.ceiling - HORIZON)
@@ -157,7 +169,7 @@ def _entry(context: RequestContext, row: Row) -> bytes:
     local = f"{row.type}/{row.id}"
     entry = b'{"fullUrl":' + encode(f"{context.base}/{local}")
     if row.body is not None:
-        entry += b',"resource":' + row.body
+        entry += b',"resource":' + withheld.shown(context, row.body)
     request = {"method": row.method, "url": row.type if row.method == "POST" else local}
     response = {
         "status": "201" if row.version == 1 else _STATUS[row.method],

@@ -11,7 +11,7 @@ from fhir_server.core.reference import is_id
 from fhir_server.definitions.capability import targets_of
 from fhir_server.definitions.search_parameters import SearchParameter
 from fhir_server.interactions.canonicals import is_canonical, named, naming
-from fhir_server.interactions.narrow import narrow
+from fhir_server.interactions.narrow import narrow_if_granted
 from fhir_server.interactions.reading import Reading
 from fhir_server.search.index import URL_VERSION
 from fhir_server.search.request import Clause, Ids, Include, SearchRequest, SortKey, Tokens
@@ -30,7 +30,7 @@ Wanted = dict[str, dict[str, None]]
 async def included(reading: Reading, request: SearchRequest, matches: Sequence[Typed]) -> list[Typed]:
     """The included resources with their types, each once, none of them a match of the page, in rounds of `:iterate`.
 
-    What is not there is left out. Raises FhirError 400 for more than MAX_INCLUDED.
+    What is not there, or none of the caller's, is left out. Raises FhirError 400 for more than MAX_INCLUDED.
     """
     if not request.includes or not matches:
         return []
@@ -75,8 +75,11 @@ class _Rounds:
             asked = SearchRequest(type, (condition,), (key,), parameter_set=self.set)
             # What is there already counts too: the matches may come once more.
             limit = left + len(self.seen)
-            narrowed = narrow(self.reading.context, replace(asked, count=limit))
-            query = replace(self.reading.plan_now(narrowed), fields=("t",))
+            narrowed = narrow_if_granted(self.reading.context, replace(asked, count=limit), "rs")
+            if narrowed is None:
+                # Nobody asked for this type by name in a way that would have to be refused: it is left out.
+                return
+            query = replace(self.reading.plan_now(narrowed), fields=("t", *self.reading.whose))
             for row in await self.reading.find(query):
                 if (type, row.id) not in self.seen:
                     self.seen.add((type, row.id))

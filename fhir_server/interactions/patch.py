@@ -19,11 +19,14 @@ from fhir_server.interactions import admission
 from fhir_server.interactions.commit import commit
 from fhir_server.interactions.conditional import MATCH_ATTEMPTS, Condition, claims, one_match, still_changing
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.narrow import within
 from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.interactions.patch_narrative import without_stale_narrative
 from fhir_server.interactions.read import gone, not_found
-from fhir_server.interactions.written import answer_written
+from fhir_server.interactions.withheld import restored, shown_resource
+from fhir_server.interactions.written import answer_written, may_read
 from fhir_server.store import resources
+from fhir_server.store.resources import Within
 from fhir_server.store.rows import Row
 
 RETRY_SECONDS = 10.0
@@ -37,8 +40,9 @@ async def patch(
 ) -> Answer:
     """200 with the next version. Without If-Match it is made of whatever version is current when it is written.
 
-    Raises FhirError 404 and 410 as a read does, 412 where If-Match names another version, 422 where the patch does not
-    fit the resource, 400 or 422 where what results may not be stored, 409 where others kept winning.
+    Raises FhirError 403 for a caller who may not, 404 and 410 as a read does, 412 where If-Match names another version,
+    422 where the patch does not fit the resource, 400 or 422 where what results may not be stored, 409 where others
+    kept winning.
     """
     return await _patch(context, type, id, change, conditions)
 
@@ -47,6 +51,7 @@ async def conditional_patch(
     context: RequestContext, type: str, criteria: str, change: Change, conditions: Conditions = NO_CONDITIONS
 ) -> Answer:
     """A patch of the one resource that matches. Raises FhirError 404 where none does, 412 where several do."""
+    admission.permit(context, type, "PATCH")
     condition = Condition.parse(context, type, criteria, "The URL")
     for _ in range(MATCH_ATTEMPTS):
         match = await one_match(context, condition)
@@ -72,12 +77,15 @@ async def _patch(
     conditions: Conditions,
     condition: Condition | None = None,
 ) -> Answer:
+    reach = patched_reach(context, type)
     wanted = admission.matched_version(conditions.if_match)
     if_absent = admission.must_be_absent(conditions.if_none_match)
     async with in_turn(context, [f"{type}/{id}"]) as deadline:
         while True:
-            row = await resources.read(context.server.database, type, id)
+            row = await resources.read(context.server.database, type, id, reach)
             if condition is not None and (row is None or row.body is None):
+                if row is None and await _is_seen(context, type, id):
+                    raise not_found(type, id)
                 # It matched a moment ago; what matches now is to be found anew.
                 raise Matched(type, ())
             source = patchable(type, id, row, wanted)
@@ -90,7 +98,18 @@ async def _patch(
                 if time.monotonic() > deadline:
                     raise outcome.WRITE_CONFLICT("Other writes to the same resource kept winning. Try again.") from None
                 continue
-            return answer_written(context, written)
+            return answer_written(context, written, may_read(context, document))
+
+
+async def _is_seen(context: RequestContext, type: str, id: str) -> bool:
+    """Whether there is a row that the caller may see; where it is not to be changed either, it never will match."""
+    return await resources.read(context.server.database, type, id, within(context, type, "rs")) is not None
+
+
+def patched_reach(context: RequestContext, type: str) -> Within:
+    """The rows of a type that the caller may change. Raises FhirError 403 where none of them may be."""
+    admission.permit(context, type, "PATCH")
+    return within(context, type, "u")
 
 
 def _plan(document: Put, condition: Condition | None) -> WritePlan:
@@ -136,11 +155,12 @@ def changed(context: RequestContext, source: Source, change: Change) -> Patched:
 
     Raises FhirError 422 where the patch does not fit, changes what the server keeps, or leaves a stale narrative.
     """
-    before = decode(source.body)
+    # A patch cannot test, copy or move what its sender may not see.
+    before = shown_resource(context, decode(source.body))
     # A change uses up what it is given.
-    after = change(decode(source.body))
+    after = change(shown_resource(context, decode(source.body)))
     _refuse_kept(source, before, after)
-    resource = without_stale_narrative(before, after)
+    resource = restored(without_stale_narrative(before, after), source.body)
     return Patched(source, before, admission.admitted(context, resource, source.type))
 
 

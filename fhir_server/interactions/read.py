@@ -4,8 +4,12 @@ from collections.abc import Sequence
 
 from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
+from fhir_server.interactions import audit_search
+from fhir_server.interactions.accesses import note_read
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.narrow import within
 from fhir_server.interactions.summary import shape_of_read, shortened
+from fhir_server.interactions.withheld import shown
 from fhir_server.store import resources
 from fhir_server.store.rows import Row
 
@@ -19,22 +23,29 @@ async def read(
 ) -> Answer:
     """200 with the resource, or 304 where the caller has this version already. `pairs` may ask for a part of it.
 
-    Raises FhirError 404 for an unknown id, 410 for a deleted one, 400 for other parameters.
+    Raises FhirError 404 for an unknown id, and for one that is none of the caller's, 410 for a deleted one, 403 for a
+    type that was not granted, 400 for other parameters.
     """
+    if audit_search.is_kept(context, type):
+        return await audit_search.read(context, id, pairs)
     shape = shape_of_read(context, type, pairs)
-    row = await resources.read(context.server.database, type, id)
+    row = await resources.read(context.server.database, type, id, within(context, type, "r"))
     if row is None:
         raise not_found(type, id)
     if row.body is None:
         raise gone(type, id)
     if _is_fresh(row, conditions):
+        note_read(context, row, status=304)
         return Answer(304, None, row.version, row.updated)
-    body = row.body if shape is None else await shortened(shape, row.body)
+    note_read(context, row)
+    body = shown(context, row.body)
+    if shape is not None:
+        body = await shortened(shape, body)
     return Answer(200, body, row.version, row.updated)
 
 
 def not_found(type: str, id: str) -> outcome.FhirError:
-    """The 404 of an id that was never used."""
+    """The 404 of an id that was never used, or whose resource is none of the caller's: nobody can tell which."""
     return outcome.NOT_FOUND(f"There is no {type} with id '{id[:64]}'.")
 
 

@@ -11,9 +11,13 @@ from time import monotonic
 from typing import Any
 
 from fhir_server.core import outcome
+from fhir_server.interactions.accesses import OWNERS, is_audited
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.withheld import shown_rows
+from fhir_server.policy import NOWHERE, row_filter, visible
 from fhir_server.search.page import Position, Snapshot
 from fhir_server.search.plan import plan
+from fhir_server.search.predicate import all_of
 from fhir_server.search.query import Query
 from fhir_server.search.request import SearchRequest
 from fhir_server.store import cost
@@ -68,6 +72,11 @@ class Reading:
         """Where all is read."""
         return self.context.server.database
 
+    @property
+    def whose(self) -> tuple[str, ...]:
+        """The row fields that are read for the audit log besides what the search needs."""
+        return OWNERS if is_audited(self.context) else ()
+
     def plan(self, request: SearchRequest, after: Position | None = None, container: str = "") -> Query:
         """The query for a page of resolved conditions; `container` is the type of the rows of a `_contained` search."""
         return plan(request, self.ceiling, after, self.now, container)
@@ -96,7 +105,7 @@ class Reading:
         found = await stored.find(self.database, query, at, self.allowance)
         if self.ceiling is None:
             self.at = found.at or self.at
-        return list(found.rows)
+        return shown_rows(self.context, found.rows)
 
     async def count(self, query: Query) -> int:
         """How many rows match the query's filter."""
@@ -149,11 +158,7 @@ class Reading:
         ids: dict[str, list[str]] = {}
         for type, row in page.rows:
             ids.setdefault(type, []).append(row.id)
-        bound = {} if self.ceiling is None else {"updated": {"$lte": self.ceiling}}
-        queries = [
-            Query(type, {"_id": {"$in": some}, **bound}, (("_id", 1),), len(some), fields=fields)
-            for type, some in ids.items()
-        ]
+        queries = [self._filling(type, some, (*fields, *self.whose)) for type, some in ids.items()]
         bodies: dict[tuple[str, str], SearchRow] = {}
         for start in range(0, len(queries), _AT_ONCE):
             some = queries[start : start + _AT_ONCE]
@@ -162,6 +167,15 @@ class Reading:
         # Below a ceiling a row that was changed just now is left out, as on any other page.
         rows = [(type, bodies[type, row.id]) for type, row in page.rows if (type, row.id) in bodies]
         return Page(rows, page.after)
+
+    def _filling(self, type: str, ids: list[str], fields: tuple[str, ...]) -> Query:
+        filter: dict[str, Any] = {"_id": {"$in": ids}}
+        if self.ceiling is not None:
+            filter["updated"] = {"$lte": self.ceiling}
+        # Without a snapshot a row may have become another patient's since its id was found.
+        seen = visible(self.context.sight, type, "s")
+        within = row_filter(NOWHERE if seen is None else seen)
+        return Query(type, all_of([filter, within]) if within else filter, (("_id", 1),), len(ids), fields=fields)
 
     async def types(self) -> frozenset[str]:
         """The resource types of which anything was stored when the first page was read."""

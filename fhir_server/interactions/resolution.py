@@ -18,6 +18,7 @@ from fhir_server.interactions.joins import Join, Resolved
 from fhir_server.interactions.narrow import narrow
 from fhir_server.interactions.off_loop import LARGE_BODY_BYTES
 from fhir_server.interactions.reading import Reading
+from fhir_server.policy import granted, permitted
 from fhir_server.search.index import URL_VERSION
 from fhir_server.search.request import (
     MAX_VALUES,
@@ -36,6 +37,7 @@ from fhir_server.search.request import (
     SearchRequest,
     SortKey,
     Tokens,
+    Visible,
 )
 from fhir_server.store.cost import affordable
 from fhir_server.store.sampling import estimate
@@ -58,7 +60,7 @@ _MANY_ROWS = 20_000
 0.1 s (MongoDB 6.0.5).
 """
 
-_PLAIN = (Clause, Composed, Ids)
+_PLAIN = (Clause, Composed, Ids, Visible)
 NOTHING = Ids(())
 NEWEST = (SortKey("_lastUpdated", descending=True),)
 """The order of a search that names no patient, and of one of several types."""
@@ -180,14 +182,15 @@ class _Resolution:
         if self._values > MAX_RESOLVED or self._characters > MAX_CHARACTERS:
             raise _too_much()
 
-    async def _linked(self, request: SearchRequest, link: Linked, may_join: bool) -> Resolved:
+    async def _linked(self, request: SearchRequest, link: Linked, name: str, may_join: bool) -> Resolved:
         """The search at the other end of a link, itself resolved: the innermost is read first."""
         inner = SearchRequest(link.type, link.conditions, parameter_set=request.parameter_set)
-        return await self.request(narrow(self.reading.context, inner), MAX_NAMED, may_join)
+        return await self.request(narrow(self.reading.context, inner, "s", name), MAX_NAMED, may_join)
 
     async def _chained(self, request: SearchRequest, condition: Chained, most: int, may_join: bool) -> Condition | Join:
         reading, parameter = self.reading, condition.parameter
-        links = [await self._linked(request, each, may_join) for each in await _existing(reading, condition.links)]
+        reached = await _existing(reading, _granted(reading, condition))
+        links = [await self._linked(request, each, condition.name, may_join) for each in reached]
         by_url = is_canonical(request.type, parameter, request.parameter_set)
         tokens: list[str] = []
         for link in links:
@@ -201,7 +204,7 @@ class _Resolution:
 
     async def _having(self, request: SearchRequest, condition: Having, most: int, may_join: bool) -> Condition | Join:
         reading, parameter = self.reading, condition.parameter
-        link = await self._linked(request, condition.link, may_join)
+        link = await self._linked(request, condition.link, condition.name, may_join)
         by_url = is_canonical(condition.link.type, parameter, request.parameter_set)
         found = None
         is_better_joined = may_join and (bool(link.joins) or await _is_larger(reading, link.request, request))
@@ -234,6 +237,15 @@ def _too_much() -> FhirError:
         f"The search stands for more than {MAX_RESOLVED} codes and resources through value sets, lists and links. Name "
         "smaller value sets, narrow the links, or send several searches."
     )
+
+
+def _granted(reading: Reading, chain: Chained) -> tuple[Linked, ...]:
+    """The links to types that the caller may search. Raises FhirError 403 where the chain leads to no such type."""
+    sight, types = reading.context.sight, [link.type for link in chain.links]
+    may_search = granted(sight, types, "s")
+    if types and not may_search:
+        permitted(sight, types[0], "s", chain.name)
+    return tuple(link for link in chain.links if link.type in may_search)
 
 
 async def _existing(reading: Reading, links: tuple[Linked, ...]) -> Sequence[Linked]:
@@ -288,7 +300,8 @@ async def _listed(reading: Reading, type: str, condition: InList) -> Condition:
     """The resources of a type that a List has among its entries, those marked as deleted left out."""
     listed = reading.memo.get(condition)
     if listed is None:
-        found = await reading.rows(narrow(reading.context, SearchRequest("List", (Ids((condition.id,)),))), 1)
+        asked = SearchRequest("List", (Ids((condition.id,)),))
+        found = await reading.rows(narrow(reading.context, asked, "rs", "_list"), 1)
         if not found:
             raise outcome.BAD_PARAMETER_VALUE("_list names a List that is not here.", "_list")
         body, own_bases = found[0].body, reading.context.own_bases

@@ -10,11 +10,13 @@ from time import monotonic
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError, Issue
+from fhir_server.interactions import audit_search
+from fhir_server.interactions.accesses import note_search
 from fhir_server.interactions.compartment_search import Compartment, checked, within
 from fhir_server.interactions.contained import contained_page
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.explanation import explained
-from fhir_server.interactions.includes import included
+from fhir_server.interactions.includes import Typed, included
 from fhir_server.interactions.joins import joined_count, joined_page
 from fhir_server.interactions.merging import Part, merged_page
 from fhir_server.interactions.narrow import narrow
@@ -25,16 +27,15 @@ from fhir_server.interactions.score import asked_words, score
 from fhir_server.interactions.searchset import SearchPage, Shown, searchset
 from fhir_server.interactions.summary import cut
 from fhir_server.interactions.system_search import containing_parts, parse_several, parts_of
+from fhir_server.interactions.withheld import refuse_asking
 from fhir_server.observability import Phases
+from fhir_server.policy import may_look_behind
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, seal, unseal
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Query
-from fhir_server.search.request import Clause, Composed, Ids, SearchRequest
+from fhir_server.search.request import Clause, Composed, Ids, SearchRequest, Visible
 from fhir_server.store.sampling import estimate
 from fhir_server.store.search import SnapshotGone
-
-CALLER = "everyone"
-"""Whom a cursor is bound to as long as no one logs in."""
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -45,6 +46,8 @@ async def search(context: RequestContext, type: str, pairs: Pairs) -> Answer:
     Raises FhirError 400 with every parameter, modifier and value that cannot be used, and for a search that would
     cost too much.
     """
+    if audit_search.is_kept(context, type):
+        return await audit_search.search(context, pairs)
     return await _search(context, type, None, pairs)
 
 
@@ -54,7 +57,10 @@ async def search_compartment(context: RequestContext, of: str, id: str, type: st
     Raises FhirError as `search` does, and 404 where R4 has no such compartment or the type is never in it.
     """
     type = "" if type == "*" else type
-    return await _search(context, type, checked(of, id, type), pairs)
+    compartment = checked(of, id, type)
+    if audit_search.is_kept(context, type):
+        return await audit_search.search(context, pairs, (of, id))
+    return await _search(context, type, compartment, pairs)
 
 
 def cursor_of(context: RequestContext, pairs: Pairs) -> str | None:
@@ -79,12 +85,13 @@ async def _search(context: RequestContext, type: str, compartment: Compartment |
         state = PageState(tuple(pairs), now(), None, context.lenient)
     else:
         server = context.server
-        state = unseal(server.cursor_key, cursor, path, CALLER, now(), server.cursor_seconds)
+        state = unseal(server.cursor_key, cursor, path, context.sight.caller, now(), server.cursor_seconds)
     lenient = context.lenient or state.lenient
     if type:
         request = parse(type, state.pairs, lenient, context.own_bases, context.parameter_set)
     else:
         request = parse_several(context, state.pairs, lenient, compartment)
+    refuse_asking(context, request.conditions)
     phases.done("parse")
     run = _Run(context, path, compartment, request, state, phases)
     try:
@@ -118,6 +125,8 @@ class _Run:
 
     async def answer(self) -> Answer:
         state, request = self.state, self.request
+        if request.explain and not may_look_behind(self.context.sight):
+            raise outcome.FORBIDDEN_EXPLAIN("__explain counts rows of everybody's; leave it out.", "__explain")
         reading = self.reading()
         parts = await self.parts(reading)
         self.phases.done("narrow")
@@ -139,6 +148,7 @@ class _Run:
         total, warnings = await self.total(reading, parts, None if page.after is not None else len(matches))
         others = await included(reading, request, page.rows)
         self.phases.done("store")
+        self.note((*page.rows, *others))
         matches = await cut(request, matches, request.elements)
         follow = await cut(request, [Shown(f"{type}/{row.id}", row.body) for type, row in others], ())
         return self.drawn(matches, total, await self.cursor(reading, page), follow, warnings)
@@ -171,6 +181,7 @@ class _Run:
             parts, _ = await _advised(reading, parts, queries)
             total = await _count(reading, parts)
         self.phases.done("store")
+        self.note(())
         return self.drawn((), total, None, warnings=warnings)
 
     async def parts(self, reading: Reading) -> list[Part]:
@@ -186,10 +197,10 @@ class _Run:
 
     async def page(self, reading: Reading, part: Part, query: Query) -> Page:
         """The page of a search of one type."""
-        fields = self.fields()
+        fields = (*self.fields(), *reading.whose)
         if part.resolved.joins:
             page = await joined_page(reading, part.resolved, self.state.after, part.hint)
-            return await reading.filled(page, fields)
+            return await reading.filled(page, self.fields())
         found = await reading.find(replace(query, fields=fields) if fields else query)
         rows = found[: part.request.count]
         end = place_of(rows[-1]) if len(found) > len(rows) else None
@@ -236,7 +247,11 @@ class _Run:
         if self.state.after is None and _reads_other_types(self.request):
             await reading.types()
         state = replace(self.state, after=page.after, snapshot=reading.at, types=reading.existing)
-        return seal(self.context.server.cursor_key, state, self.path, CALLER, now())
+        return seal(self.context.server.cursor_key, state, self.path, self.context.sight.caller, now())
+
+    def note(self, rows: Sequence[Typed]) -> None:
+        """Say for the audit log what was asked and what is answered."""
+        note_search(self.context, self.path, self.request.type, self.state.pairs, rows)
 
     def drawn(
         self,
@@ -270,7 +285,9 @@ def _resized(request: SearchRequest, count: int) -> SearchRequest:
 
 def _reads_other_types(request: SearchRequest) -> bool:
     """Whether later pages may read types that this one did not."""
-    return bool(request.includes) or any(not isinstance(each, (Clause, Composed, Ids)) for each in request.conditions)
+    return bool(request.includes) or any(
+        not isinstance(each, (Clause, Composed, Ids, Visible)) for each in request.conditions
+    )
 
 
 def _is_plain(request: SearchRequest) -> bool:

@@ -14,9 +14,10 @@ from fhir_server.interactions.contained import refuse_beside
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.joins import Resolved
 from fhir_server.interactions.merging import Part
-from fhir_server.interactions.narrow import narrow
+from fhir_server.interactions.narrow import narrow, seen
 from fhir_server.interactions.reading import Reading
 from fhir_server.interactions.resolution import MAX_NAMED, NEWEST, resolve
+from fhir_server.policy import granted, permitted, visible
 from fhir_server.search.parse import of_type, parse
 from fhir_server.search.request import SearchRequest
 
@@ -65,9 +66,17 @@ def _searchable(context: RequestContext, pairs: Sequence[tuple[str, str]]) -> li
 
 
 async def parts_of(reading: Reading, request: SearchRequest, compartment: Compartment | None) -> list[Part]:
-    """The searches of those types of the request of which anything is stored, resolved and narrowed."""
-    types = sorted((await reading.types()).intersection(request.types))
-    request = _sized(request, len(types))
+    """The searches of those types of the request of which anything is stored, resolved and narrowed.
+
+    Types that were not granted are left out. Raises FhirError 403 where `_type` names one, or none is left.
+    """
+    sight = reading.context.sight
+    searched = granted(sight, request.types, "s")
+    if len(searched) < len(request.types) and (not searched or any(name == "_type" for name, _ in request.applied)):
+        permitted(sight, next(type for type in request.types if type not in searched), "s", "_type")
+    types = sorted((await reading.types()).intersection(searched))
+    # What others have stored must not show in the size of a page.
+    request = _sized(request, len(types) if sight.access is None else len(searched))
     parts: list[Part] = []
     for type in types:
         of_one = of_type(request, type, reading.context.own_bases)
@@ -80,14 +89,22 @@ async def parts_of(reading: Reading, request: SearchRequest, compartment: Compar
 async def containing_parts(reading: Reading, request: SearchRequest) -> list[Part]:
     """The searches for contained resources of one type, for each type of rows that may hold them.
 
-    Raises FhirError 400 for parameters that mean nothing for contained resources.
+    What a row contains is seen by whoever sees the row. Raises FhirError 400 for parameters that mean nothing for
+    contained resources, 403 where the searched type was not granted.
     """
     refuse_beside(request)
-    types = sorted(await reading.types())
-    request = narrow(reading.context, _sized(request, len(types)))
+    sight = reading.context.sight
+    permitted(sight, request.type, "s")
+    holding = {type: visible(sight, type, "s") for type in granted(sight, resource_types(), "s")}
+    types = sorted((await reading.types()).intersection(holding))
+    request = _sized(request, len(types) if sight.access is None else len(holding))
     # A join reads rows of the searched type alone.
     resolved = await resolve(reading, request, MAX_NAMED, may_join=False)
-    return [Part(type, Resolved(resolved.request)) for type in types]
+    return [
+        Part(type, Resolved(seen(resolved.request, found)))
+        for type in types
+        if (found := holding[type]) is not None and found.reaches
+    ]
 
 
 def _sized(request: SearchRequest, types: int) -> SearchRequest:

@@ -100,9 +100,10 @@ async def _newest(reading: Reading, type: str, canonical: str) -> SearchRow | No
 
 
 async def _first(reading: Reading, request: SearchRequest) -> SearchRow | None:
+    narrowed = narrow(reading.context, request, "rs")
     if request.type not in await reading.types():
         return None
-    rows = await reading.find(reading.plan_now(narrow(reading.context, request)))
+    rows = await reading.find(reading.plan_now(narrowed))
     return rows[0] if rows else None
 
 

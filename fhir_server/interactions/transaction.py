@@ -13,7 +13,6 @@ from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import (
     Absence,
     Claim,
-    Delete,
     Document,
     Expect,
     Matched,
@@ -22,6 +21,7 @@ from fhir_server.core.write_plan import (
     WritePlan,
     Written,
 )
+from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import admission
 from fhir_server.interactions.batch import attempted
 from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, in_entry, response_entry
@@ -39,7 +39,9 @@ from fhir_server.interactions.transaction_contents import Contents, contents_of
 from fhir_server.interactions.transaction_links import links_of
 from fhir_server.interactions.transaction_patches import links_in, patched_by, referred_anew, turns_of
 from fhir_server.interactions.transaction_targets import Target, deleted_by, targets_of
-from fhir_server.interactions.written import answer_existing, answer_written
+from fhir_server.interactions.withheld import refuse_asking, with_withheld
+from fhir_server.interactions.written import answer_existing, answer_written, may_read
+from fhir_server.policy import permitted
 from fhir_server.search.parse import parse
 
 _READING = ("GET", "HEAD")
@@ -89,6 +91,7 @@ def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None
     """Reads run after the commit; what can be seen to be wrong with one fails the transaction before it."""
     for entry in reading:
         try:
+            _refuse_forbidden_read(context, entry)
             match entry.path:
                 case ("metadata",) | ("_history",) | (_, _) | (_, _, "_history") | (_, _, "_history", _):
                     pass
@@ -105,24 +108,50 @@ def _refuse_bad_reads(context: RequestContext, reading: Sequence[Entry]) -> None
             raise in_entry(error, entry.position) from None
 
 
+def _refuse_forbidden_read(context: RequestContext, entry: Entry) -> None:
+    """Raise FhirError 403 for a read or search of a type that no scope covers."""
+    match entry.path:
+        case (type, _) | (type, _, "_history") | (type, _, "_history", _) | (type, "_history"):
+            permitted(context.sight, type, "r")
+        case (type,) if type not in ("metadata", "_history"):
+            permitted(context.sight, type, "s")
+        case (_, _, type) if type != "*" and is_resource_type(type):
+            permitted(context.sight, type, "s")
+
+
 def _refuse_bad_search(context: RequestContext, type: str, compartment: Compartment | None, entry: Entry) -> None:
     pairs = query_pairs(entry.query)
     if cursor_of(context, pairs) is not None:
         return
     if type:
-        parse(type, pairs, context.lenient, context.own_bases, context.parameter_set)
+        request = parse(type, pairs, context.lenient, context.own_bases, context.parameter_set)
     else:
-        parse_several(context, pairs, context.lenient, compartment)
+        request = parse_several(context, pairs, context.lenient, compartment)
+    refuse_asking(context, request.conditions)
 
 
 async def _planned(context: RequestContext, targets: Sequence[Target], contents: Contents) -> WritePlan:
     """The plan for what the targets and the resources to be patched are now."""
     patched = await patched_by(context, targets, contents.changes)
+    contents = replace(contents, resources=await _with_withheld(context, targets, contents.resources))
     referred = {position: frozenset(references(resource)) for position, resource in contents.resources.items()}
     referred |= {position: referred_anew(each) for position, each in patched.items()}
     links = await links_of(context, targets, referred)
     wide = as_large(context) if patched else context
     return await computed(wide, _plan, context, targets, contents.resources, patched, referred, links)
+
+
+async def _with_withheld(
+    context: RequestContext, targets: Sequence[Target], admitted: Mapping[int, Resource]
+) -> Mapping[int, Resource]:
+    """The resources of the updates, with the values that their sender was not shown put back."""
+    updates = {each.entry.position: each for each in targets if each.entry.method == "PUT" and each.id is not None}
+    return {
+        position: await with_withheld(context, updates[position].entry.type, updates[position].id or "", resource)
+        if position in updates
+        else resource
+        for position, resource in admitted.items()
+    }
 
 
 def _plan(
@@ -159,7 +188,7 @@ def _plan(
                 resource = linked(admitted[position], links, target.entry.full_url, referred[position])
                 document = _put(context, target, target.id, resource)
             else:
-                document = Delete(target.entry.type, target.id, _asked_version(target.entry))
+                document = admission.tombstone(context, target.entry.type, target.id, _asked_version(target.entry))
         except FhirError as error:
             raise in_entry(error, position) from None
         documents.append(document)
@@ -170,8 +199,9 @@ def _plan(
 
 def _put(context: RequestContext, target: Target, id: str, resource: Resource) -> Put:
     entry = target.entry
-    if entry.method == "POST":
-        return admission.put(context, resource, id, "POST", Expect.NOTHING)
+    if entry.method == "POST" or (target.condition is not None and not target.matched and "id" not in resource):
+        # R4: a conditional update that matches nothing is a create, where the resource brings no id.
+        return admission.put(context, resource, id, "POST", Expect.NOTHING, _asked_version(entry))
     if entry.id is not None and resource.get("id") != id:
         raise outcome.ID_MISMATCH(f"The resource must hold the id of the URL, '{id}'.", f"{entry.type}.id")
     if_version = _asked_version(entry)
@@ -199,7 +229,8 @@ async def _answer(
     written: tuple[Written, ...],
 ) -> Answer:
     by_local = {
-        f"{document.type}/{document.id}": result for document, result in zip(plan.documents, written, strict=True)
+        f"{document.type}/{document.id}": (document, result)
+        for document, result in zip(plan.documents, written, strict=True)
     }
     by_position = {target.entry.position: target for target in targets}
     parts = []
@@ -209,7 +240,7 @@ async def _answer(
             # Everything is committed: a read that finds nothing is told in its place, not as a failure of all.
             parts.append(await attempted(context, entry))
         elif target.writes:
-            parts.append(response_entry(context, _written_answer(context, by_local[target.local])))
+            parts.append(response_entry(context, _written_answer(context, *by_local[target.local])))
         elif target.id is None:
             parts.append(response_entry(context, Answer(204, None)))
         else:
@@ -225,10 +256,11 @@ async def _existing(context: RequestContext, type: str, id: str) -> bytes:
         return failed_entry(context, error)
 
 
-def _written_answer(context: RequestContext, written: Written) -> Answer:
+def _written_answer(context: RequestContext, document: Document, written: Written) -> Answer:
     if written.body is None:
         return Answer(204, None, written.version or None, written.updated if written.version else None)
-    answer = answer_written(context, written)
+    is_readable = not isinstance(document, Put) or document.method != "PATCH" or may_read(context, document)
+    answer = answer_written(context, written, is_readable)
     if context.prefer_return is None:
         # The specification leaves the body to the server; a Bundle of thousands should not be sent back unasked.
         return Answer(answer.status, None, answer.version, answer.updated, answer.location)

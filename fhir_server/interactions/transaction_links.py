@@ -20,7 +20,8 @@ async def links_of(
     """Each fullUrl and each conditional reference with the resource it means (`Patient/p1`).
 
     `referred` are the references each entry's resource holds, by position. Raises FhirError 400 for a fullUrl that two
-    entries have or that is not absolute, and for a condition that matches nothing; 412 where it matches several.
+    entries have or that is not absolute, and for a condition that matches nothing the caller may see; 403 where the
+    caller may not search that type; 412 where it matches several.
     """
     links = _full_urls(targets)
     gone = deleted_by(targets)
@@ -52,7 +53,8 @@ def _full_urls(targets: Sequence[Target]) -> dict[str, str]:
 
 
 async def _one_target(context: RequestContext, type: str, criteria: str, gone: frozenset[str]) -> str:
-    match = await one_match(context, Condition.parse(context, type, criteria, "The reference"), gone)
+    condition = Condition.parse(context, type, criteria, "The reference", is_reference=True)
+    match = await one_match(context, condition, gone)
     if match is None:
         raise outcome.UNRESOLVED_REFERENCE(f"A conditional reference to {type} matches nothing on this server.")
     return f"{type}/{match.id}"

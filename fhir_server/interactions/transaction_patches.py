@@ -16,7 +16,7 @@ from fhir_server.interactions.bundle_entry import Entry, in_entry
 from fhir_server.interactions.bundle_references import references
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import as_large, computed
-from fhir_server.interactions.patch import Patched, Source, changed, in_turn, patchable
+from fhir_server.interactions.patch import Patched, Source, changed, in_turn, patchable, patched_reach
 from fhir_server.interactions.transaction_targets import Target
 from fhir_server.store import resources
 from fhir_server.store.rows import Row
@@ -60,8 +60,9 @@ async def _rows(context: RequestContext, patches: Sequence[Target]) -> dict[tupl
     rows: dict[tuple[str, str], Row] = {}
     size = 0
     for type, wanted in ids.items():
+        reach = patched_reach(context, type)
         for some in (wanted[start : start + _READ_AT_ONCE] for start in range(0, len(wanted), _READ_AT_ONCE)):
-            found = await resources.read_many(context.server.database, type, some)
+            found = await resources.read_many(context.server.database, type, some, reach)
             size += sum(len(row.body or b"") for row in found.values())
             _refuse_too_much(size)
             rows |= {(type, id): row for id, row in found.items()}

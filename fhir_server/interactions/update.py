@@ -20,6 +20,7 @@ from fhir_server.interactions.conditional import (
 )
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
 from fhir_server.interactions.off_loop import computed
+from fhir_server.interactions.withheld import with_withheld
 from fhir_server.interactions.written import answer_written
 from fhir_server.observability import Phases
 
@@ -29,9 +30,11 @@ async def update(
 ) -> Answer:
     """200 with the next version, or 201 where nothing (or only a deletion) was at that id.
 
-    Raises FhirError 400 or 422 for bad content, 400 where the ids differ, 412 where If-Match names another version
-    or If-None-Match is `*` and the resource exists.
+    Raises FhirError 403 for a caller who may not, 404 for one who cannot see what is there and may not choose ids, 400
+    or 422 for bad content, 400 where the ids differ, 412 where If-Match names another version or If-None-Match is `*`
+    and the resource exists.
     """
+    admission.permit(context, type, "PUT")
     if not is_id(id):
         raise outcome.BAD_ID(f"'{id[:64]}' cannot be an id: letters, digits, '-' and '.', 64 at most.", f"{type}.id")
     phases = Phases("update")
@@ -40,6 +43,7 @@ async def update(
         raise outcome.ID_MISMATCH(f"The body must hold the id of the URL, '{id}'.", f"{type}.id")
     if_version = admission.matched_version(conditions.if_match)
     if_absent = admission.must_be_absent(conditions.if_none_match)
+    resource = await with_withheld(context, type, id, resource)
     phases.done("validate")
     document = await computed(
         context, admission.put, context, resource, id, "PUT", if_version=if_version, if_absent=if_absent
@@ -55,8 +59,9 @@ async def conditional_update(
 ) -> Answer:
     """An update of the one resource that matches; a create where none does.
 
-    Raises FhirError 412 where several match, 400 where the body's id is not the match's.
+    Raises FhirError 403 for a caller who may not, 412 where several match, 400 where the body's id is not the match's.
     """
+    admission.permit(context, type, "PUT")
     resource = await computed(context, admission.admitted, context, content, type)
     condition = Condition.parse(context, type, criteria, "The URL")
     if_version = admission.matched_version(conditions.if_match)
@@ -81,6 +86,7 @@ async def _conditional_plan(
             raise outcome.ID_MISMATCH(
                 f"The condition matches {condition.type}/{match.id}, but the body's id differs.", f"{condition.type}.id"
             )
+        resource = await with_withheld(context, condition.type, match.id, resource)
         document = admission.put(context, resource, match.id, "PUT", if_version=if_version, if_absent=if_absent)
         return WritePlan((document,), claims(condition, document), presences=(condition.presence(match.id),))
     # R4: no match and an id in the body is a create by update; without one, a create.

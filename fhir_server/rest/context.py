@@ -19,6 +19,8 @@ from fhir_server.interactions.context import NO_CONDITIONS, Conditions, RequestC
 from fhir_server.interactions.off_loop import LARGE_BODY_BYTES, as_large, computed
 from fhir_server.interactions.patch_document import change_of, media_type_of
 from fhir_server.interactions.query import query_pairs
+from fhir_server.policy import Sight
+from fhir_server.rest.caller import sight_of, stranger
 from fhir_server.rest.negotiate import refuse_unreadable
 
 BASE_PATH = "/fhir"
@@ -39,11 +41,38 @@ _RETURNS: dict[str, ReturnPreference] = {
 }
 
 
-def request_context(request: Request) -> RequestContext:
-    """The request without its HTTP. Raises FhirError 400 for a Host that this server is not known by."""
+async def request_context(request: Request) -> RequestContext:
+    """The request without its HTTP, and who sent it.
+
+    Raises FhirError 400 for a Host that this server is not known by, 401, 429 or 503 as `sight_of` does.
+    """
+    server: Server = request.app.state.server
+    base = base_of(request)
+    return _context(request, server, base, await sight_of(request, server))
+
+
+def open_context(request: Request) -> RequestContext:
+    """The same for what everybody may see. Raises FhirError 400 for a Host that this server is not known by."""
+    return _context(request, request.app.state.server, base_of(request), stranger(request))
+
+
+def base_of(request: Request) -> str:
+    """The FHIR base as the client writes it. Raises FhirError 400 for a Host that this server is not known by."""
     server: Server = request.app.state.server
     requested = _requested_base(request, server.base_url)
-    base = server.base_url or requested
+    return server.base_url or requested
+
+
+def sign_in_base(request: Request) -> str:
+    """The FHIR base by which a request to sign in knows this server: the client's own name for it, if it is one of
+    ours. Raises FhirError 400 as `base_of` does.
+    """
+    server: Server = request.app.state.server
+    requested = base_of(request)
+    return requested if requested in server.own_bases else server.own_bases[0]
+
+
+def _context(request: Request, server: Server, base: str, sight: Sight) -> RequestContext:
     preferences = Preferences()
     prefer = request.headers.getlist("prefer")
     if prefer:
@@ -56,6 +85,7 @@ def request_context(request: Request) -> RequestContext:
         preferences.prefer_return,
         preferences.only_changes,
         _body_bytes(request),
+        sight,
     )
 
 

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 import fhir_server
 from fhir_server.core import outcome
 from fhir_server.interactions.context import RequestContext
-from fhir_server.rest.context import BASE_PATH, request_context
+from fhir_server.rest.context import BASE_PATH, open_context
 from fhir_server.rest.negotiate import HTML
 
 ASSETS_PATH = "/assets"
@@ -100,7 +100,7 @@ class Page:
             error = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; GET, HEAD are.")
             error.headers = {"Allow": "GET, HEAD"}
             raise error
-        response = await self.answer(request, request_context(request))
+        response = await self.answer(request, open_context(request))
         await response(scope, receive, send)
 
 

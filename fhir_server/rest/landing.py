@@ -34,33 +34,50 @@ class Story(Protocol):
     def links(self) -> Sequence[StoryLink]: ...
 
 
+class Account(Protocol):
+    """Somebody who can sign in to try the server."""
+
+    @property
+    def username(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def shows(self) -> str: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """The stories of the demo population, and how to learn whether it is in the database."""
+    """The stories of the demo population and the accounts to try it with, and how to learn whether each is there."""
 
     stories: Sequence[Story]
     is_loaded: Callable[[Database], Awaitable[bool]]
+    accounts: Sequence[Account]
+    has_accounts: Callable[[Database], Awaitable[bool]]
 
 
 def landing_route(demo: Demo, *, signs_in: bool) -> Route:
     """The route of the page; `signs_in` says whether apps can sign in here."""
 
     async def answer(request: Request, context: RequestContext) -> Response:
+        database = context.server.database
         values = {
             "base": context.base,
             "stories": demo.stories,
-            "is_loaded": await _is_loaded(demo, context.server.database),
+            "is_loaded": await _answer(demo.is_loaded, database),
             "signs_in": signs_in,
+            "accounts": demo.accounts if signs_in and await _answer(demo.has_accounts, database) else (),
         }
         return page("landing.html", context.base, values, headers={"cache-control": "no-cache"})
 
     return Route("/", Page(answer), methods=None)
 
 
-async def _is_loaded(demo: Demo, database: Database) -> bool | None:
-    """Whether the demo population is there; None where the database does not say."""
+async def _answer(question: Callable[[Database], Awaitable[bool]], database: Database) -> bool | None:
+    """What the database says; None where it does not."""
     try:
-        return await demo.is_loaded(database)
+        return await question(database)
     except FhirError:
         # The page is of use while the database is away, too.
         return None

@@ -21,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 import fhir_server
 from fhir_server.core import outcome
 from fhir_server.observability import BUCKETS, Kind, Total, totals, workers
-from fhir_server.rest.context import request_context
+from fhir_server.rest.context import open_context
 
 PATH = "/metrics"
 
@@ -43,7 +43,7 @@ class _Metrics:
 def _answer(request: Request) -> Response:
     """Raises FhirError 405 for other methods, 400 for a Host that this server is not known by."""
     refuse_other_methods(request)
-    request_context(request)
+    open_context(request)
     return Response(
         generate_latest(_registry), headers={"cache-control": "no-store"}, media_type=CONTENT_TYPE_PLAIN_0_0_4
     )

@@ -82,7 +82,10 @@ class _Sending:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"].append((b"x-request-id", self.request_id.encode()))
+            headers = message["headers"]
+            headers.append((b"x-request-id", self.request_id.encode()))
+            if not any(name == b"x-content-type-options" for name, _ in headers):
+                headers.append((b"x-content-type-options", b"nosniff"))
         else:
             self.size += len(message.get("body", b""))
         await self.send(message)

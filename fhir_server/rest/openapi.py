@@ -28,9 +28,9 @@ from fhir_server.definitions.compartments import compartment_parameters
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import Server
-from fhir_server.rest.context import BASE_PATH, request_context
+from fhir_server.rest.context import BASE_PATH, open_context
 from fhir_server.rest.openapi_examples import FORM, WHOLE, Example, add_examples
-from fhir_server.rest.openapi_parts import VALUES, Node, components, shared
+from fhir_server.rest.openapi_parts import VALUES, Node, components, security_schemes, shared
 
 COMPARTMENTS = ("Patient", "Encounter", "RelatedPerson", "Practitioner", "Device")
 
@@ -113,18 +113,23 @@ def openapi_route(examples: tuple[Example, ...] = ()) -> Route:
 def _answer(examples: tuple[Example, ...]) -> Callable[[Request], Awaitable[Response]]:
     async def answer(request: Request) -> Response:
         """Raises FhirError 400 for a Host that this server is not known by."""
-        server: Server = request_context(request).server
+        server: Server = open_context(request).server
         url, parameter_set = server.base_url or BASE_PATH, server.parameters.searched
         # Made once, in some 0.3 s that other requests do not wait for.
-        body = await asyncio.to_thread(document, url, parameter_set, examples)
+        body = await asyncio.to_thread(document, url, parameter_set, examples, server.oauth_endpoints)
         return Response(body, media_type="application/json")
 
     return answer
 
 
 @lru_cache(maxsize=2)
-def document(url: str, parameter_set: ParameterSet, examples: tuple[Example, ...] = ()) -> bytes:
-    """The description for the FHIR base at `url`, as JSON."""
+def document(
+    url: str,
+    parameter_set: ParameterSet,
+    examples: tuple[Example, ...] = (),
+    oauth_endpoints: tuple[tuple[str, str], ...] = (),
+) -> bytes:
+    """The description for the FHIR base at `url`, as JSON; with the paths of `oauth_endpoints` where apps sign in."""
     named = _NamedParameters(parameter_set)
     paths: dict[str, Node] = {}
     for row in SYSTEM_ROWS:
@@ -138,6 +143,11 @@ def document(url: str, parameter_set: ParameterSet, examples: tuple[Example, ...
         paths[f"/{compartment}/{{id}}/{{type}}"] = _compartment_search(compartment)
     parts = components(named.nodes, [*CRITERIA, *RESULTS])
     add_examples(paths, parts, examples)
+    signed_in: Node = {}
+    if oauth_endpoints:
+        parts["securitySchemes"] = security_schemes(url, dict(oauth_endpoints))
+        signed_in["security"] = [{name: []} for name in parts["securitySchemes"]]
+        paths["/metadata"]["get"]["security"] = []
     return encode(
         {
             "openapi": "3.1.0",
@@ -150,6 +160,7 @@ def document(url: str, parameter_set: ParameterSet, examples: tuple[Example, ...
             },
             "servers": [{"url": url}],
             "tags": [{"name": "system", "description": "What concerns all types."}, *map(_tag, resource_types())],
+            **signed_in,
             "paths": paths,
             "components": parts,
         }

@@ -4,6 +4,7 @@ https://spec.openapis.org/oas/v3.1.0#components-object
 """
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from fhir_server.definitions.capability import CRITERIA, RESULTS
 from fhir_server.rest.negotiate import FHIR_JSON, HTML, PLAIN_JSON
@@ -109,6 +110,40 @@ def components(named: dict[str, Node], forms: list[str]) -> Node:
         },
         "parameters": {name: _parameter(name, *row) for name, row in PARAMETERS.items()} | named,
     }
+
+
+_SCOPES = {
+    "openid": "Who signed in.",
+    "fhirUser": "The Patient or Practitioner of who signed in.",
+    "launch": "What an EHR passes on when it launches an app.",
+    "launch/patient": "A patient, chosen at sign-in.",
+    "offline_access": "Refresh tokens that outlive the session.",
+    "online_access": "Refresh tokens for as long as the session lasts.",
+    "patient/*.rs": "Read and search the records of the patient in context; `*` may be a type, `rs` any of cruds.",
+    "user/*.rs": "The same for all that who signed in may see.",
+}
+_SYSTEM_SCOPES = {
+    "system/*.rs": "Read and search what the client's agency may see; `*` may be a type, `rs` any of cruds."
+}
+
+
+def security_schemes(url: str, endpoints: dict[str, str]) -> Node:
+    """How apps sign in (https://spec.openapis.org/oas/v3.1.0#oauth-flows-object).
+
+    `endpoints` are paths at the origin of the base `url`, by the names of SMART's extension `oauth-uris`.
+    """
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    token = origin + endpoints["token"]
+    code = {
+        "authorizationUrl": origin + endpoints["authorize"],
+        "tokenUrl": token,
+        "refreshUrl": token,
+        "scopes": _SCOPES,
+    }
+    flows = {"authorizationCode": code, "clientCredentials": {"tokenUrl": token, "scopes": _SYSTEM_SCOPES}}
+    about = f"SMART App Launch 2.2, with PKCE (S256); {url}/.well-known/smart-configuration says all of it."
+    return {"smart": {"type": "oauth2", "description": about, "flows": flows}}
 
 
 def named_by(reference: Node) -> str:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import (
     capabilities,
@@ -28,11 +29,13 @@ from fhir_server.interactions import (
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.query import refuse_parameters
+from fhir_server.rest.audited import audited, refuse_audit_change, refused
 from fhir_server.rest.context import (
     BASE_PATH,
     conditions,
     content,
     form_pairs,
+    open_context,
     patch_change,
     raw_query,
     request_context,
@@ -60,21 +63,35 @@ class Methods:
         await response(scope, receive, send)
 
     async def respond(self, request: Request) -> Response:
-        """Run the interaction. Raises FhirError 404 for a path that names no resource type, 405 for other methods."""
+        """Run the interaction, for one who may come in; what it did is in the audit log before this returns.
+
+        Raises FhirError 401 for others, 404 for a path that names no resource type, 405 for other methods.
+        """
         endpoint = self.endpoints.get(request.method)
         request.scope["state"]["interaction"] = _INTERACTIONS.get(endpoint)
+        if request.method == "OPTIONS":
+            return Response(None, 204, self.headers)
+        if endpoint in _OPEN:
+            return await self._answered(request, open_context(request), endpoint)
+        try:
+            context = await request_context(request)
+        except FhirError as error:
+            if error.status in _REFUSALS:
+                await refused(request, error.status, error.issues[0].number)
+            raise
+        return await audited(request, context, self._answered(request, context, endpoint))
+
+    async def _answered(self, request: Request, context: RequestContext, endpoint: Endpoint | None) -> Response:
         type = request.path_params.get("type")
         if type is not None and not is_resource_type(type):
             raise unknown_type(type)
-        if request.method == "OPTIONS":
-            return Response(None, 204, self.headers)
+        refuse_audit_change(request, request.scope["state"]["interaction"] or "")
         if endpoint is None:
             error = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; {self.allow} are.")
             error.headers = self.headers
             raise error
         # Refuse a client that can read no answer before anything is written for it.
         media_type(request)
-        context = request_context(request)
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
         return await respond(request, await endpoint(request, context), context)
@@ -228,6 +245,12 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
 )
 """What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
 
+_OPEN: frozenset[Endpoint | None] = frozenset({_capabilities})
+"""What is answered without an access token: https://hl7.org/fhir/R4/http.html#capabilities"""
+
+_REFUSALS = frozenset({401, 429})
+"""Statuses of requests that were not let in, which are audited though nobody is known to have sent them."""
+
 _INTERACTIONS: Mapping[Endpoint | None, str] = {
     _capabilities: "capabilities",
     # Until its Bundle is read, and it turns out to be a batch.
@@ -259,10 +282,10 @@ _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknow
 # The first match wins and every try costs a µs or two, so what is asked most stands first. A `name` begins neither with
 # `_` nor with `$`, so that no resource path hides an interaction's or an operation's; only `metadata` must come before.
 TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
-    ("/{type:name}/{id:name}", {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete}),
+    ("/{type:type}/{id:name}", {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete}),
     ("/metadata", {"GET": _capabilities}),
     (
-        "/{type:name}",
+        "/{type:type}",
         {
             "GET": _search,
             "POST": _create,
@@ -273,18 +296,18 @@ TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
     ),
     ("", {"POST": _bundle, "GET": _search_system}),
     ("/", {"POST": _bundle, "GET": _search_system}),
-    ("/{type:name}/_search", {"POST": _search_by_form}),
-    ("/{type:name}/{id:name}/{inner:name}", {"GET": _search_compartment}),
-    ("/{type:name}/{id:name}/_history", {"GET": _history_of_instance}),
-    ("/{type:name}/{id:name}/_history/{version:name}", {"GET": _vread}),
-    ("/{type:name}/_history", {"GET": _history_of_type}),
+    ("/{type:type}/_search", {"POST": _search_by_form}),
+    ("/{type:type}/{id:name}/{inner:name}", {"GET": _search_compartment}),
+    ("/{type:type}/{id:name}/_history", {"GET": _history_of_instance}),
+    ("/{type:type}/{id:name}/_history/{version:name}", {"GET": _vread}),
+    ("/{type:type}/_history", {"GET": _history_of_type}),
     ("/_history", {"GET": _history_of_system}),
     ("/_search", {"POST": _search_system_by_form}),
-    ("/{type:name}/{id:name}/{inner:name}/_search", {"POST": _search_compartment_by_form}),
-    ("/{type:name}/{id:name}/_search", {"POST": _search_compartment_by_form}),
+    ("/{type:type}/{id:name}/{inner:name}/_search", {"POST": _search_compartment_by_form}),
+    ("/{type:type}/{id:name}/_search", {"POST": _search_compartment_by_form}),
     ("/${operation}", _OPERATION),
-    ("/{type:name}/${operation}", _OPERATION),
-    ("/{type:name}/{id:name}/${operation}", _OPERATION),
+    ("/{type:type}/${operation}", _OPERATION),
+    ("/{type:type}/{id:name}/${operation}", _OPERATION),
 )
 
 
@@ -300,7 +323,14 @@ class NameConvertor(Convertor[str]):
         return value
 
 
+class TypeConvertor(NameConvertor):
+    """A first segment that may be a type: none begins with a dot, as `.well-known` does."""
+
+    regex = "[^/_$.][^/]*"
+
+
 def routes() -> list[Route]:
     """The table as routes."""
     register_url_convertor("name", NameConvertor())
+    register_url_convertor("type", TypeConvertor())
     return [Route(f"{BASE_PATH}{path}", Methods(endpoints), methods=None) for path, endpoints in TABLE]

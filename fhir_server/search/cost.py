@@ -12,7 +12,7 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
 from fhir_server.search.query import Query, conjuncts
-from fhir_server.search.request import Clause, Condition, Contains, Dated, Missing, NotThis, SearchRequest
+from fhir_server.search.request import Clause, Condition, Contains, Dated, Missing, NotThis, SearchRequest, Visible
 
 SMALL = 20_000
 """Rows of a type up to which every search is quick, whichever way MongoDB runs it."""
@@ -56,7 +56,8 @@ def _is_by_id(filter: Mapping[str, Any]) -> bool:
 
 def _is_token_or_bound(filter: Mapping[str, Any]) -> bool:
     ((name, condition),) = filter.items()
-    if name in ("deleted", "updated"):
+    if name in ("deleted", "updated", "labels"):
+        # Few rows have a label that keeps them from being seen.
         return True
     return name == "t" and (isinstance(condition, str) or condition.keys() == {"$in"})
 
@@ -118,11 +119,16 @@ def too_costly(request: SearchRequest, estimate: Estimate, in_default_order: Est
         advice = f"{remedy(request.type)[:1].upper()}{remedy(request.type)[1:]}."
         named = unhelpful[0] if unhelpful else "_sort" if request.sort else ""
     why = f" {', '.join(dict.fromkeys(unhelpful))} cannot be looked up in an index." if unhelpful else ""
+    # How many there are is told to those alone who may see them all.
+    many = "too many" if any(isinstance(each, Visible) for each in request.conditions) else _about(estimate.keys)
     return outcome.TOO_COSTLY(
-        f"The search would read about {rounded(estimate.keys):,} entries of {request.type}; "
-        f"a page may read {BUDGET:,}.{why} {advice}",
+        f"The search would read {many} entries of {request.type}; a page may read {BUDGET:,}.{why} {advice}",
         named or None,
     )
+
+
+def _about(keys: int) -> str:
+    return f"about {rounded(keys):,}"
 
 
 def remedy(type: str) -> str:

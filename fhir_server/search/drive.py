@@ -1,4 +1,5 @@
-"""What leads a search: the patient it names, joined with the clause that takes the fewest of the patient's rows.
+"""What leads a search: the patient it names or whose records alone its caller may see, joined with the clause that
+takes the fewest of the patient's rows.
 
 https://www.mongodb.com/docs/manual/core/index-multikey/
 """
@@ -20,8 +21,12 @@ from fhir_server.search.request import (
     Dated,
     Ids,
     LogicalId,
+    Reach,
     SearchRequest,
+    Tokens,
+    Visible,
 )
+from fhir_server.search.visible import few_owners
 
 COARSE = frozenset({"status", "category", "intent", "class", "active", "gender", "priority", "lifecycle-status"})
 """Parameters of which one value takes most of a patient's rows of a type."""
@@ -34,14 +39,17 @@ _LONGEST_MOMENT = 366 * 86_400_000
 class Drive:
     """The equality on `pt` that leads, the clause it stands for (`joined`), and what it takes its patients from.
 
-    `elsewhere` are tokens of that clause that no patient owns: rows with one of them match too, and no `pt` leads to
-    them (`subject=p1` may be a group).
+    `joined` is None where it says whose rows they are and no more; `named_by` is None where only what the caller may
+    see says whose, and no parameter of the type names its owners. `elsewhere` are tokens of `named_by` that no patient
+    owns: rows with one of them match too, and no `pt` leads to them (`subject=p1` may be a group). `left` is what the
+    equality does not say of what the caller may see.
     """
 
     owned: tuple[str, ...]
-    named_by: Clause
-    joined: Clause
+    named_by: Clause | None
+    joined: Clause | None
     elsewhere: tuple[str, ...] = ()
+    left: Visible | None = None
 
     @property
     def filter(self) -> Filter:
@@ -80,18 +88,79 @@ def leads_by_id(conditions: tuple[Condition, ...]) -> bool:
 
 
 def drive(request: SearchRequest, conditions: tuple[Condition, ...]) -> Drive | None:
-    """How the patient a search names leads it; None where it names none, or ids. `conditions` are flattened."""
+    """How the patient a search names leads it, or those whose records alone may be seen; None where there are neither,
+    and where it names ids. `conditions` are flattened.
+    """
     if leads_by_id(conditions):
         return None
     clauses = [each for each in conditions if isinstance(each, Clause) and tokens_of(each)]
+    seen = seen_in(conditions)
+    named = _by_named(request, clauses)
+    owners = few_owners(seen) if seen is not None else None
+    if seen is None:
+        return named[0] if named else None
+    if named is not None:
+        found, patients = named
+        if not found.elsewhere and (owners is None or all(each in owners for each in patients)):
+            return replace(found, left=_without_owners(seen, patients))
+    if owners is not None:
+        # Whoever else a search names, it reads the rows of these alone.
+        return _by_owners(request, clauses, seen, owners)
+    return replace(named[0], left=seen) if named else None
+
+
+def seen_in(conditions: tuple[Condition, ...]) -> Visible | None:
+    """What of the rows may be seen, None for all of them."""
+    return next((each for each in conditions if isinstance(each, Visible)), None)
+
+
+def _by_named(request: SearchRequest, clauses: list[Clause]) -> tuple[Drive, tuple[str, ...]] | None:
+    """How the patients lead that a clause names, and who they are."""
     own_parameters = owner_rule(request.type).parameters
     # One that names patients alone before one that may name something else too.
     for alone in (True, False):
         for clause in clauses:
             patients, elsewhere = _patients(clause)
             if clause.parameter in own_parameters and patients and (not elsewhere or not alone):
-                return _joined(request, clauses, clause, patients, elsewhere)
+                return _joined(request, clauses, clause, patients, elsewhere), patients
     return None
+
+
+def _by_owners(request: SearchRequest, clauses: list[Clause], seen: Visible, owners: tuple[str, ...]) -> Drive:
+    named_by = _naming(request.type, owners)
+    fitting = [each for each in clauses if len(tokens_of(each)) * len(owners) <= MAX_VALUES]
+    joined = min(fitting, key=lambda each: _breadth(request, each), default=None)
+    if joined is not None:
+        owned = tuple(f"{id}|{token}" for id in owners for token in tokens_of(joined))
+        return Drive(owned, named_by, joined, left=_without_owners(seen, owners))
+    only = seen.reaches[0] if len(seen.reaches) == 1 else None
+    if only is not None and len(only.categories) == 1 and len(only.categories[0]) * len(owners) <= MAX_VALUES:
+        owned = tuple(f"{id}|{token}" for id in owners for token in only.categories[0])
+        return Drive(owned, named_by, None, left=_left(replace(only, owners=None, categories=())))
+    return Drive(tuple(f"{id}|" for id in owners), named_by, None, left=_without_owners(seen, owners))
+
+
+def _naming(type: str, owners: tuple[str, ...]) -> Clause | None:
+    """A clause that every row of these owners matches: where their references alone make owners, one has them all."""
+    rule = owner_rule(type)
+    if rule.kind != "paths" or not rule.parameters:
+        return None
+    code = rule.parameters[0]
+    return Clause(code, (Tokens(tuple(f"{code}|Patient/{id}" for id in owners)),))
+
+
+def _without_owners(seen: Visible, patients: tuple[str, ...]) -> Visible | None:
+    """What is left to be asked of rows that one of these patients owns."""
+    if len(seen.reaches) != 1:
+        return seen
+    (only,) = seen.reaches
+    if only.owners is None or not all(each in only.owners for each in patients):
+        return _left(only)
+    return _left(replace(only, owners=None))
+
+
+def _left(reach: Reach) -> Visible | None:
+    return None if reach == Reach() else Visible((reach,))
 
 
 def _joined(

@@ -5,13 +5,14 @@ https://hl7.org/fhir/R4/identifier-registry.html (us-ssn, us-npi), https://hl7.o
 
 import re
 
-SSN = "http://hl7.org/fhir/sid/us-ssn"
+from fhir_server.definitions.withheld import SSN, SSN_OID
+
 NPI = "http://hl7.org/fhir/sid/us-npi"
 VA = "urn:oid:2.16.840.1.113883.4.349"
 """VA's root OID. My HealtheVet puts ids of its own under it, so only a value of ICN shape is an ICN."""
 VA_MPI = "http://va.gov/mpi"
 
-_SYSTEMS = {"urn:oid:2.16.840.1.113883.4.1": SSN, "urn:oid:2.16.840.1.113883.4.6": NPI}
+_SYSTEMS = {SSN_OID: SSN, "urn:oid:2.16.840.1.113883.4.6": NPI}
 _SSN = re.compile(r"([0-9]{3})-?([0-9]{2})-?([0-9]{4})").fullmatch
 _ICN = re.compile(r"([0-9]{10}V[0-9]{6})(?:\^NI\^200M\^USVHA(?:\^[A-Z])?)?").fullmatch
 

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+from msgspec import structs
+
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
-from fhir_server.definitions.search_parameters import SearchParameter
+from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
+from fhir_server.definitions.withheld import holds
 from fhir_server.search import instances
 from fhir_server.search.entries import Entries, bounded, bounded_tokens
 from fhir_server.search.parameter_types import date, reference, text, token
 from fhir_server.search.paths import Branch, Leaf, Visit, branches, leaves
 from fhir_server.search.unions import unions
+from fhir_server.search.withheld import veiled
 from fhir_server.search.writers import presence_writer, writer
 
 NOT_IN_ROWS = frozenset({"_id", "_lastUpdated"})
@@ -88,6 +92,9 @@ MISSING = {"a": date.FAR_FUTURE, "d": date.FAR_PAST}
 URL_VERSION = "url:version|"
 """Begins the token `url:version|url|version` of a resource that canonicals name; without a version it ends there."""
 
+CATEGORY = "category|"
+"""Begins the tokens of the parameter that granular scopes narrow by."""
+
 MAX_OWNED_TOKENS = 20_000
 """Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
 
@@ -107,16 +114,24 @@ def index_values(
     own_bases: tuple[str, ...],
     custodian: str | None,
     parameter_set: ParameterSet = STANDARD,
+    about: tuple[str, ...] = (),
 ) -> IndexValues:
     """The index fields of a valid resource at `logical_id`.
+
+    `about` are the owners of what it is about, where its type has owners by rule and it names no patient itself.
 
     `own_bases` are the URLs this server is reached by, without a slash at their ends. `custodian` is the source where
     the resource names none in `meta.source`. Raises FhirError 413 where owners and tokens are too many together.
     """
     type = resource["resourceType"]
+    withheld = holds(resource)
+    if withheld:
+        resource = veiled(resource)
     reading = _reading(type, parameter_set)
     entries = _read(resource, reading, own_bases)
     owners = (logical_id,) if type == "Patient" else _owners(resource, reading, entries)
+    if not owners and owner_rule(type).kind == "rule":
+        owners = about
     tokens = bounded_tokens(entries.tokens)
     if len(owners) * (len(tokens) + 1) > MAX_OWNED_TOKENS:
         raise _too_many(f"{type}/{logical_id}", len(owners), len(tokens))
@@ -126,6 +141,8 @@ def index_values(
         owners=owners,
         source=meta.get("source") or custodian,
         labels=_labels(meta),
+        categories=_categories(type, tokens),
+        withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
         strings=tuple(entries.strings),
@@ -138,6 +155,13 @@ def index_values(
         set_version=parameter_set.version,
         sort_keys=_sort_keys(type, entries),
     )
+
+
+def owned_by(values: IndexValues, owners: tuple[str, ...], type: str, logical_id: str) -> IndexValues:
+    """The same values of a resource that belongs to these patients. Raises FhirError 413 as `index_values` does."""
+    if len(owners) * (len(values.tokens) + 1) > MAX_OWNED_TOKENS:
+        raise _too_many(f"{type}/{logical_id}", len(owners), len(values.tokens))
+    return structs.replace(values, owners=owners, owned_tokens=_owned(owners, values.tokens))
 
 
 def is_sortable(parameter: SearchParameter) -> bool:
@@ -216,6 +240,17 @@ def _owned(owners: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[str, ...]:
         found.append(mark)
         found += [mark + token for token in tokens]
     return tuple(found)
+
+
+def _categories(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([each for each in tokens if each.startswith(CATEGORY)]) if has_category(type) else ()
+
+
+@cache
+def has_category(type: str) -> bool:
+    """Whether R4 has a parameter `category` for the type, by which a granular scope may narrow it."""
+    parameter = search_parameters(type).get("category")
+    return parameter is not None and parameter.type == "token"
 
 
 def _labels(meta: dict[str, Any]) -> tuple[str, ...]:

@@ -14,8 +14,9 @@ from fhir_server.search.page import BAD_CURSOR_TEXT, Position
 from fhir_server.search.parameter_types.date import FAR_PAST
 from fhir_server.search.predicate import Filter, all_of, one_of, predicate
 from fhir_server.search.query import Part, Query, live
-from fhir_server.search.request import Condition, SearchRequest, SortKey
+from fhir_server.search.request import Clause, Condition, SearchRequest, SortKey, Visible
 from fhir_server.search.unions import in_parts
+from fhir_server.search.visible import row_filter
 
 Sort = tuple[tuple[str, int], ...]
 
@@ -40,15 +41,18 @@ def plan(
     of the rows to search where contained resources of `request.type` are asked for, that type itself if empty.
     Raises FhirError 400 where `after` belongs to another order.
     """
-    conditions = flattened(tuple(in_parts(request.type, each) for each in request.conditions))
+    asked = [in_parts(request.type, each) for each in request.conditions if not isinstance(each, Visible)]
+    conditions = (*flattened(tuple(asked)), *(each for each in request.conditions if isinstance(each, Visible)))
     bound: list[Filter] = [{"updated": {"$lte": ceiling}}] if ceiling is not None else []
     if request.contained != "false":
         return _contained(request, conditions, bound, after, now, container or request.type)
     leading = drive(request, conditions)
     place = _place(request, leading is not None, after)
     if leading is not None and place.sort[0][0] == "updated" and request.type in INDEXED_SORT:
+        lead = leading.named_by
         # The index `t` has that order, `pt` the clinical date's.
-        return _by_token(request, leading, conditions, bound, place, now)
+        if lead is not None and (lead in conditions or leading.joined is None):
+            return _by_token(request, lead, conditions, bound, place, now)
     if leading is None:
         filters = [*(_predicate(request, each, now) for each in conditions), *bound]
         return _query(request, filters, place, None)
@@ -57,13 +61,12 @@ def plan(
 
 def _by_token(
     request: SearchRequest,
-    leading: Drive,
+    lead: Clause,
     conditions: tuple[Condition, ...],
     bound: list[Filter],
     place: _Place,
     now: datetime,
 ) -> Query:
-    lead = leading.named_by
     rest = [_predicate(request, each, now) for each in conditions if each is not lead]
     return _query(request, [{"t": one_of(tokens_of(lead))}, *rest, *bound], place, "t")
 
@@ -80,14 +83,21 @@ def _by_patient(
     keys = key_bounds(request.type, conditions, now)
     if keys is not None:
         lead.append(keys)
-    rest = [_predicate(request, each, now) for each in conditions if each is not leading.joined] + bound
+    rest = [
+        _predicate(request, each, now)
+        for each in conditions
+        if each is not leading.joined and not isinstance(each, Visible)
+    ]
+    if leading.left is not None:
+        rest.append(row_filter(leading.left))
+    rest += bound
     field, direction = place.sort[0]
     upwards = direction > 0 and field == f"k.{INDEXED_SORT.get(request.type)}.d"
     if not upwards and not leading.elsewhere:
         return _query(request, [*lead, *rest], place, "pt")
     parts: list[tuple[list[Filter], str | None]] = [([*lead, *rest], "pt")]
     everything = parts[0][0]
-    if leading.elsewhere:
+    if leading.elsewhere and leading.named_by is not None:
         everything = [_predicate(request, each, now) for each in conditions] + bound
         others = [_predicate(request, each, now) for each in conditions if each is not leading.named_by]
         parts.append(([{"t": one_of(leading.elsewhere)}, *others, *bound], None))
@@ -145,6 +155,8 @@ def _contained(
 ) -> Query:
     """Rows of `container` that hold such a resource; with `both` those of its own type that are one, too."""
     table = request.parameter_set.of(request.type)
+    seen = [row_filter(each) for each in conditions if isinstance(each, Visible)]
+    conditions = tuple(each for each in conditions if not isinstance(each, Visible))
     held = [predicate(each, now, table, contained=True) for each in conditions]
     inside: Filter = {"h": {"$elemMatch": all_of([{"r": request.type}, *held])}}
     if request.contained == "both" and container == request.type:
@@ -155,10 +167,12 @@ def _contained(
             raise outcome.BAD_SORT(
                 f"Contained resources cannot be sorted by {key.parameter}. Leave _sort out.", "_sort"
             )
-    return replace(_query(request, [inside, *bound], _place(request, False, after), None), type=container)
+    return replace(_query(request, [inside, *seen, *bound], _place(request, False, after), None), type=container)
 
 
 def _predicate(request: SearchRequest, condition: Condition, now: datetime) -> Filter:
+    if isinstance(condition, Visible):
+        return row_filter(condition)
     return predicate(condition, now, request.parameter_set.of(request.type))
 
 

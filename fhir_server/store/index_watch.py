@@ -51,10 +51,11 @@ class IndexWatch:
             self._found(await indexes.verify(self.database))
 
     async def _make(self, collections: set[str]) -> None:
-        if indexes.CLAIMS in collections:
-            self.database.ensured.discard(indexes.CLAIMS)
-            await indexes.ensure_claims(self.database)
-        types = {name.removesuffix(HISTORY_SUFFIX) for name in collections - {indexes.CLAIMS}}
+        services = {name for name in collections if indexes.holds_no_resources(name)}
+        self.database.ensured.difference_update(services)
+        for name in sorted(services):
+            await indexes.ensure_collection(self.database, name)
+        types = {name.removesuffix(HISTORY_SUFFIX) for name in collections - services}
         self.database.ensured.difference_update(types)
         await indexes.ensure(self.database, sorted(types))
 

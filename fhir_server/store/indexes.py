@@ -21,6 +21,15 @@ CLAIMS = "server.claims"
 KEYS = "server.keys"
 """Secrets all workers share."""
 
+AUDIT = "server.audit"
+"""What was seen and done, by whom: rows in hash chains (docs/adr/0017)."""
+
+AUDIT_HEADS = "server.audit_heads"
+"""How far each chain of them has come."""
+
+AUDIT_BURSTS = "server.audit_bursts"
+"""When each caller was last refused."""
+
 _CLAIM_SECONDS = 3600
 """Claims matter only while transactions overlap (60 s at most); afterwards they are dropped."""
 
@@ -28,13 +37,15 @@ _CLAIM_SECONDS = 3600
 @dataclass(frozen=True, slots=True)
 class Index:
     """An index by name: fields with 1, -1 or the kind of the index, and for how many seconds documents stay, where that
-    is bounded. One that `is_sparse` leaves out rows that have none of the fields.
+    is bounded. One that `is_sparse` leaves out rows that have none of the fields; one with `only_if`, a field and its
+    value, rows that have another there.
     """
 
     name: str
     fields: tuple[tuple[str, int | str], ...]
     expires_after_seconds: int | None = None
     is_sparse: bool = False
+    only_if: tuple[str, bool] | None = None
 
 
 @cache
@@ -51,6 +62,8 @@ def current_indexes(type: str) -> tuple[Index, ...]:
         Index("dlo", (("d.p", 1), ("d.lo", 1))),
         Index("dhi", (("d.p", 1), ("d.hi", 1))),
         Index("updated", (("updated", -1), ("_id", 1))),
+        # A tombstone is in none of the others but the last; live rows are not in this one, so it costs them nothing.
+        Index("gone", (("owners", 1), ("updated", -1)), only_if=("deleted", True)),
     ]
     kinds = {parameter.type for parameter in search_parameters(type).values() if parameter.expression}
     if not kinds.isdisjoint(("number", "quantity")):
@@ -66,16 +79,39 @@ def current_indexes(type: str) -> tuple[Index, ...]:
 
 HISTORY_INDEXES = (
     Index("rid", (("rid", 1), ("version", -1))),
+    # What one patient may see of a history is found by its owner.
+    Index("owners", (("owners", 1), ("updated", -1))),
     Index("updated", (("updated", -1), ("rid", 1), ("version", -1))),
 )
 
-SERVICE_INDEXES = {CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),)}
+SERVICE_INDEXES = {
+    CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
+    AUDIT: (Index("at", (("at", -1), ("_id", -1))), Index("keys", (("keys", 1), ("at", -1), ("_id", -1)))),
+    AUDIT_BURSTS: (Index("expires", (("expires", 1),), 0),),
+}
+
+AUTH_PREFIX = "auth."
+"""What the name of a collection of documents of sign-in begins with; its kind follows."""
+
+EXPIRES = "_expires"
+"""The field of such a document that holds when it may vanish."""
+
+_AUTH_FIELDS = {
+    "accounts": ("login",),
+    "codes": ("grant",),
+    "grants": ("account", "client_id", "session"),
+    "refresh_tokens": ("grant",),
+    "sessions": ("account",),
+}
+"""By which fields documents of a kind are found."""
 
 
 def declared(collection: str) -> tuple[Index, ...]:
     """The indexes a collection must have besides `_id`."""
     if collection in SERVICE_INDEXES:
         return SERVICE_INDEXES[collection]
+    if collection.startswith(AUTH_PREFIX):
+        return _auth_indexes(collection.removeprefix(AUTH_PREFIX))
     if collection.endswith(HISTORY_SUFFIX):
         return HISTORY_INDEXES
     return current_indexes(collection) if collection[:1].isupper() else ()
@@ -92,10 +128,25 @@ async def ensure(database: Database, types: Iterable[str]) -> None:
         await asyncio.gather(*(_once(database, type, (history_collection(type), type)) for type in missing))
 
 
+def holds_no_resources(collection: str) -> bool:
+    """Whether it holds what the server itself keeps, and no resources."""
+    return collection in SERVICE_INDEXES or collection.startswith(AUTH_PREFIX)
+
+
+def _auth_indexes(kind: str) -> tuple[Index, ...]:
+    fields = tuple(Index(field, ((field, 1), ("_id", 1))) for field in _AUTH_FIELDS.get(kind, ()))
+    return (*fields, Index("expires", ((EXPIRES, 1),), 0, is_sparse=True))
+
+
+async def ensure_collection(database: Database, collection: str) -> None:
+    """Make a collection of the server's own, once per process."""
+    if collection not in database.ensured:
+        await _once(database, collection, (collection,))
+
+
 async def ensure_claims(database: Database) -> None:
     """Make the collection of claims, once per process."""
-    if CLAIMS not in database.ensured:
-        await _once(database, CLAIMS, (CLAIMS,))
+    await ensure_collection(database, CLAIMS)
 
 
 def _once(database: Database, name: str, collections: tuple[str, ...]) -> Awaitable[None]:
@@ -136,7 +187,9 @@ async def verify(database: Database) -> tuple[str, ...]:
 
 def _is_as_declared(existing: Mapping[str, Any], index: Index) -> bool:
     keys = tuple(existing.get("key", {}).items())
-    return keys == index.fields and bool(existing.get("sparse")) is index.is_sparse
+    only_if = existing.get("partialFilterExpression") or None
+    is_partial = only_if == (None if index.only_if is None else dict((index.only_if,)))
+    return keys == index.fields and bool(existing.get("sparse")) is index.is_sparse and is_partial
 
 
 async def _create(database: Database, collection: str) -> None:
@@ -148,6 +201,8 @@ async def _create(database: Database, collection: str) -> None:
 
 def _model(index: Index) -> IndexModel:
     options: dict[str, Any] = {"sparse": True} if index.is_sparse else {}
+    if index.only_if is not None:
+        options["partialFilterExpression"] = dict((index.only_if,))
     if index.expires_after_seconds is not None:
         options["expireAfterSeconds"] = index.expires_after_seconds
     return IndexModel(list(index.fields), name=index.name, **options)

@@ -57,10 +57,12 @@ __all__ = [
     "UpdateOne",
     "aggregate",
     "begin",
+    "changes_of",
     "close",
     "command",
     "connect",
     "index_specifications",
+    "insert",
     "is_commit_unknown",
     "is_duplicate",
     "is_fenced",
@@ -104,6 +106,7 @@ _SORT_MEMORY_CODES = frozenset({292, 17261})
 _SNAPSHOT_GONE_CODES = frozenset({239, 246})
 _WRITE_CONFLICT_CODES = frozenset({24, 112, 225, 246, 251})
 _DUPLICATE_KEY_CODE = 11000
+_OF_DOCUMENTS = frozenset({"insert", "update", "replace", "delete"})
 _VALIDATION_CODE = 121
 
 
@@ -325,6 +328,32 @@ def _read_concern(at: tuple[int, int] | Literal["now"] | None) -> dict[str, Any]
     return {"level": "snapshot", "atClusterTime": Timestamp(*at)}
 
 
+async def insert(database: Database, collection: str, rows: Sequence[Document]) -> None:
+    """Insert rows with an `_id` that only this caller makes, all of them, in their order.
+
+    One command, which takes half as long as insert_many. It is sent once more where the connection or the primary was
+    lost; rows that are there by then are its own. What went before a failure may be kept.
+    """
+    command = {"insert": collection, "documents": rows, "writeConcern": _MAJORITY.document}
+    try:
+        _check_written(await database.handle.command(command))
+    except DriverError as error:
+        if not _is_away(error) or isinstance(error, ServerSelectionTimeoutError):
+            raise
+        _check_written(await database.handle.command({**command, "ordered": False}), _DUPLICATE_KEY_CODE)
+
+
+def _check_written(reply: Mapping[str, Any], besides: int | None = None) -> None:
+    """Raise OperationFailure for rows that were not written, other than for the code `besides`, WTimeoutError where the
+    majority did not confirm them in time.
+    """
+    for failure in reply.get("writeErrors", ()):
+        if failure["code"] != besides:
+            raise OperationFailure("rows were not written", failure["code"], dict(reply))
+    if "writeConcernError" in reply:
+        raise WTimeoutError("the majority did not confirm rows", reply["writeConcernError"].get("code"), dict(reply))
+
+
 async def explained(database: Database, command: Mapping[str, Any], run: bool) -> Document:
     """How MongoDB runs a `find` or `aggregate` command; with `run` it does, and tells what it counted.
 
@@ -347,6 +376,33 @@ async def page_of(cursor: AsyncIterable[Document], allowance: Allowance | None =
         taken_from.take((row,))
         rows.append(row)
     return rows
+
+
+async def changes_of(database: Database, collection: str, silence_seconds: float) -> AsyncIterator[Document | None]:
+    """What changes in a collection from now on, as change events with the whole document.
+
+    None before the first, once all that come are seen, and after each `silence_seconds` without one. Ends where the
+    collection is dropped.
+
+    https://www.mongodb.com/docs/manual/reference/change-events/
+    """
+    options: dict[str, Any] = {
+        "full_document": "updateLookup",
+        "max_await_time_ms": int(silence_seconds * 1000),
+    }
+    stream: Any = database.collections[collection].watch(**options)
+    if database.driver == "pymongo":
+        stream = await stream
+    async with stream:
+        # Motor opens the stream with the first question.
+        event = await stream.try_next()
+        if event is not None:
+            yield None
+        while event is None or event["operationType"] in _OF_DOCUMENTS:
+            yield event
+            if not stream.alive:
+                return
+            event = await stream.try_next()
 
 
 async def index_specifications(database: Database, collection: str) -> dict[str, Document]:

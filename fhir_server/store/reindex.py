@@ -125,7 +125,7 @@ async def batch(database: Database, work: Work, reached: Progress) -> Progress:
 
 async def _next_rows(database: Database, work: Work, after: str | None) -> list[Document]:
     wanted = older_than(work.floor) | _held(work) | ({} if after is None else {"_id": {"$gt": after}})
-    fields = {"_id": 1, "version": 1, "updated": 1, "body": 1, "method": 1, "source": 1}
+    fields = {"_id": 1, "version": 1, "updated": 1, "body": 1, "method": 1, "source": 1, "owners": 1}
     found = database.collections[work.type].find(wanted, fields).sort("_id", 1).hint("_id_").limit(BATCH_ROWS)
     rows, size = [], 0
     async for row in found:
@@ -158,6 +158,7 @@ def _made_anew(work: Work, rows: list[Document]) -> tuple[list[ReplaceOne[Docume
 def _row(work: Work, row: Document) -> Document:
     resource: dict[str, Any] = decode(row["body"])
     # The row's own source, not this process's: another agency's rows stay another agency's.
-    index = index_values(resource, row["_id"], work.own_bases, row["source"], work.parameter_set)
+    source, owners = row["source"], tuple(row["owners"])
+    index = index_values(resource, row["_id"], work.own_bases, source, work.parameter_set, about=owners)
     put = Put(work.type, row["_id"], resource, index, row["method"])
     return current_row(put, row["version"], row["updated"], row["body"])

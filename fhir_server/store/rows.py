@@ -15,7 +15,7 @@ from fhir_server.core.write_plan import IndexValues, Method, Put
 from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 2
+INDEX_VERSION = 3
 """Counts the ways of making search values from a resource."""
 
 _SETS = 1_000_000
@@ -31,10 +31,10 @@ def indexed_by(set_version: int) -> int:
 
 HISTORY_SUFFIX = "_history"
 
-READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1}
+READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1}
 """Projection of a read: the search values stay in the database."""
 
-KEPT_FIELDS = {**READ_FIELDS, "owners": 1, "source": 1, "labels": 1}
+KEPT_FIELDS = {**READ_FIELDS, "source": 1, "labels": 1, "categories": 1, "withheld": 1}
 """Projection of what a row takes with it into history."""
 
 _MEASURED_FROM_BYTES = 1024 * 1024
@@ -43,7 +43,7 @@ _MEASURED_FROM_VALUES = 5_000
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One version of one resource as stored. `body` is None on a tombstone (`deleted`)."""
+    """One version of one resource as stored. `body` is None on a tombstone (`deleted`). `owners` are patients' ids."""
 
     type: str
     id: str
@@ -52,6 +52,7 @@ class Row(msgspec.Struct, frozen=True):
     body: bytes | None
     method: Method
     deleted: bool
+    owners: tuple[str, ...] = ()
 
 
 def history_collection(type: str) -> str:
@@ -74,6 +75,7 @@ def read_row(type: str, row: Document) -> Row:
         row.get("body"),
         row["method"],
         "deleted" in row,
+        tuple(row["owners"]),
     )
 
 
@@ -106,7 +108,7 @@ def _values_in(documents: tuple[Document, ...]) -> int:
 
 def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
     """The row a delete leaves: it belongs to whom the deleted version belonged, and no search finds it."""
-    return {
+    row: Document = {
         "_id": displaced["_id"],
         "version": version,
         "updated": updated,
@@ -117,6 +119,9 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
         "labels": displaced["labels"],
         "px": indexed_by(0),
     }
+    if "categories" in displaced:
+        row["categories"] = displaced["categories"]
+    return row
 
 
 def history_row(displaced: Document) -> Document:
@@ -148,6 +153,8 @@ def index_fields(index: IndexValues) -> Document:
         "w": index.words,
         "g": points(index.positions),
         "h": index.contained,
+        "categories": index.categories,
+        "withheld": index.withheld,
         "k": index.sort_keys,
     }
     return fields | {name: value for name, value in found.items() if value}
@@ -169,6 +176,11 @@ def _content(resource: Resource) -> Resource:
     meta = resource.get("meta")
     kept = {name: value for name, value in meta.items() if name not in _STAMPED_META} if isinstance(meta, dict) else {}
     return content | {"meta": kept} if kept else content
+
+
+def same_value(one: Any, other: Any) -> bool:
+    """Whether two values of decoded JSON say the same, as `same_content` compares."""
+    return _same(one, other)
 
 
 def _same(one: Any, other: Any) -> bool:

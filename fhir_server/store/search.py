@@ -307,7 +307,7 @@ async def _rows(
 
 def _fields(query: Query) -> dict[str, int]:
     fields = {field: 1 for field, _ in query.sort} | dict.fromkeys(query.fields, 1)
-    return {"body": 1} | fields if query.bodies else fields
+    return {"body": 1, "withheld": 1} | fields if query.bodies else fields
 
 
 def _value(row: Document, path: str) -> Any:

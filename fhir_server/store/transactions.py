@@ -19,6 +19,7 @@ from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Pu
 from fhir_server.core.write_plan import Document as Planned
 from fhir_server.store import claims, indexes
 from fhir_server.store.abandoned import end_abandoned
+from fhir_server.store.kept import refuse_change
 from fhir_server.store.mongo import (
     Database,
     Document,
@@ -33,8 +34,8 @@ from fhir_server.store.mongo import (
     refusal,
     session,
 )
+from fhir_server.store.reach import rows_met
 from fhir_server.store.rows import (
-    KEPT_FIELDS,
     current_row,
     history_collection,
     history_row,
@@ -61,15 +62,16 @@ class Fenced(Exception):
 async def run(database: Database, plan: WritePlan, besides: Besides | None = None) -> tuple[Written, ...]:
     """Store a plan whole or not at all; what became of each document, in the plan's order.
 
-    Raises FhirError 412 where a version that must be current is not, 409 where others kept winning for 10 seconds,
-    413 for a row past the database's limit, 503 where the database is away; Matched where an absence does not hold;
-    Fenced where search values are out of date.
+    Raises FhirError 404 for a row out of reach, 403 for a change that its writer may not make, 412 where a version that
+    must be current is not, 409 where others kept winning for 10 seconds, 413 for a row past the database's limit, 503
+    where the database is away; Matched where an absence does not hold; Fenced where search values are out of date.
     """
-    await indexes.ensure(database, (document.type for document in plan.documents if isinstance(document, Put)))
+    types = {document.type for document in plan.documents if isinstance(document, Put)}
+    await indexes.ensure(database, types.union(plan.effects.types) if plan.effects else types)
     if plan.claims:
         await indexes.ensure_claims(database)
     only = plan.documents[0] if len(plan.documents) == 1 else None
-    alone = not (plan.claims or plan.absences or plan.presences or besides)
+    alone = not (plan.claims or plan.absences or plan.presences or plan.effects or besides)
     if isinstance(only, Put) and only.expect is Expect.NOTHING and alone:
         return (await _insert(database, only),)
     if not plan.documents:
@@ -86,7 +88,7 @@ async def _insert(database: Database, put: Put) -> Written:
         if is_fenced(error):
             raise Fenced from None
         raise refusal(error, may_be_kept=True) from error
-    return Written(put.type, put.id, 1, moment, body, created=True, changed=True)
+    return _written(put, 1, moment, body, created=True)
 
 
 async def _run_in_transaction(database: Database, plan: WritePlan, besides: Besides | None) -> tuple[Written, ...]:
@@ -174,34 +176,31 @@ async def _write(database: Database, running: Session, plan: WritePlan) -> tuple
         found = await matches(database, presence.type, presence.filter, 2, running)
         if tuple(match.id for match in found) != (presence.id,):
             raise Matched(presence.type, tuple(match.id for match in found))
+    written = await _write_documents(database, running, plan.documents)
+    if plan.effects is not None and any(each.changed for each in written):
+        await _write_documents(database, running, await plan.effects.puts(written))
+    return written
+
+
+async def _write_documents(database: Database, running: Session, documents: tuple[Planned, ...]) -> tuple[Written, ...]:
     by_type: dict[str, list[Planned]] = {}
-    for document in plan.documents:
+    for document in documents:
         by_type.setdefault(document.type, []).append(document)
     written: dict[tuple[str, str], Written] = {}
     moment = now()
-    for type, documents in by_type.items():
-        current = await _current(database, running, type, documents)
+    for type, of_type in by_type.items():
+        current = await rows_met(database, running, type, of_type)
         rows = _Rows()
-        for document in documents:
+        for document in of_type:
             written[type, document.id] = _place(document, current.get(document.id), moment, rows)
         await _store(database, running, type, rows)
-    return tuple(written[document.type, document.id] for document in plan.documents)
-
-
-async def _current(database: Database, running: Session, type: str, documents: list[Planned]) -> dict[str, Document]:
-    ids = [document.id for document in documents if isinstance(document, Delete) or document.expect is Expect.ANYTHING]
-    if not ids:
-        return {}
-    collection = database.collections[type]
-    if len(ids) == 1:
-        found = await collection.find_one({"_id": ids[0]}, KEPT_FIELDS, session=running)
-        return {} if found is None else {ids[0]: found}
-    rows = await collection.find({"_id": {"$in": ids}}, KEPT_FIELDS, session=running).to_list(None)
-    return {row["_id"]: row for row in rows}
+    return tuple(written[document.type, document.id] for document in documents)
 
 
 def _place(document: Planned, current: Document | None, moment: datetime, rows: _Rows) -> Written:
     """Decide what becomes of one document over what is there now, and add its row to `rows`."""
+    if current is not None:
+        refuse_change(document, current)
     if document.if_version is not None and not _is_current(document.if_version, current):
         raise _version_conflict(document, document.if_version, current)
     if isinstance(document, Delete):
@@ -211,25 +210,40 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
         place = f"{document.type}/{document.id}"
         raise outcome.PRECONDITION_FAILED(f"{place} exists, and If-None-Match: * asks that it does not.").at(place)
     if current is not None and is_live and document.unless_equal and same_content(current["body"], document.resource):
-        return Written(document.type, document.id, *_stamp(current), current["body"], created=False, changed=False)
+        return _written(document, *_stamp(current), current["body"], created=False, changed=False)
     version, updated = _next_stamp(current, moment)
     body = stamped(document.resource, document.id, version, updated)
     row = current_row(document, version, updated, body)
     if current is None:
         rows.inserted.append(row)
-    else:
-        rows.displace(current, row)
-    return Written(document.type, document.id, version, updated, body, created=not is_live, changed=True)
+        return _written(document, version, updated, body, created=True)
+    rows.displace(current, row)
+    former = tuple(owner for owner in current["owners"] if owner not in document.index.owners)
+    return _written(document, version, updated, body, created=not is_live, former_owners=former)
+
+
+def _written(
+    put: Put,
+    version: int,
+    updated: datetime,
+    body: bytes,
+    created: bool,
+    changed: bool = True,
+    former_owners: tuple[str, ...] = (),
+) -> Written:
+    owners, labels = put.index.owners, put.index.labels
+    return Written(put.type, put.id, version, updated, body, created, changed, owners, labels, former_owners)
 
 
 def _place_tombstone(delete: Delete, current: Document | None, moment: datetime, rows: _Rows) -> Written:
     if current is None:
         return Written(delete.type, delete.id, 0, moment, None, created=False, changed=False)
+    owners, labels = tuple(current["owners"]), tuple(current["labels"])
     if "deleted" in current:
-        return Written(delete.type, delete.id, *_stamp(current), None, created=False, changed=False)
+        return Written(delete.type, delete.id, *_stamp(current), None, False, False, owners, labels)
     version, updated = _next_stamp(current, moment)
     rows.displace(current, tombstone(current, version, updated))
-    return Written(delete.type, delete.id, version, updated, None, created=False, changed=True)
+    return Written(delete.type, delete.id, version, updated, None, False, True, owners, labels)
 
 
 def _stamp(current: Document) -> tuple[int, datetime]:

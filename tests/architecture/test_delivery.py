@@ -174,8 +174,9 @@ def test_what_is_started_is_a_command_of_the_project_which_tells_who_may_come_in
     assert json.loads(entry) == ["fhir-server"] and "fhir-server" in PROJECT["scripts"]
     (command,) = of("CMD")
     chosen = options(json.loads(command))
-    # The image does not decide who may come in: it says what must be said.
-    assert "Say who may come in" in (auth_refusal(Settings(**chosen)) or "")
+    # Nobody comes in unasked, and from outside the container only where TLS is spoken.
+    assert Settings(**chosen).auth == "smart"
+    assert "needs TLS" in (auth_refusal(Settings(**chosen, host="0.0.0.0")) or "")
 
 
 def test_one_folder_is_written_to_and_it_belongs_to_the_user() -> None:
@@ -242,7 +243,7 @@ def test_every_image_is_of_an_exact_version_and_mongodb_is_new_enough() -> None:
     assert int(versions.pop().partition(":")[2].partition(".")[0]) >= OLDEST_MONGODB
 
 
-def test_everything_listens_on_loopback_of_the_machine_so_that_auth_off_is_no_lie() -> None:
+def test_everything_listens_on_loopback_of_the_machine() -> None:
     for service in SERVICES.values():
         assert service["network_mode"] == "host"
     for name in MEMBERS:
@@ -250,7 +251,7 @@ def test_everything_listens_on_loopback_of_the_machine_so_that_auth_off_is_no_li
     mail = SERVICES["mail"]["environment"]
     assert all(mail[name].startswith("127.0.0.1:") for name in ("MP_SMTP_BIND_ADDR", "MP_UI_BIND_ADDR"))
     chosen = _server_settings()
-    assert chosen.auth == "off" and auth_refusal(chosen) is None
+    assert chosen.auth == "smart" and auth_refusal(chosen) is None
 
 
 def test_the_server_is_told_of_all_three_members_and_they_of_each_other() -> None:

@@ -15,8 +15,9 @@ UNREACHABLE = {"FHIR_MONGODB_URI": "mongodb://127.0.0.1:9/?replicaSet=rs0"}
 @pytest.mark.parametrize(
     ("arguments", "settings", "said"),
     [
-        ([], {}, "Say who may come in"),
-        (["--auth", "smart"], {}, "not part of this version"),
+        (["--host", "0.0.0.0"], {}, "FHIR_BASE_URL"),
+        (["--auth", "smart", "--host", "::"], {}, "needs TLS"),
+        (["--auth", "smart"], {"FHIR_BASE_URL": "http://fhir.example.org/fhir"}, "https://"),
         (["--auth", "maybe"], {}, "FHIR_AUTH"),
         (["--auth", "off", "--host", "0.0.0.0"], {}, "refused on 0.0.0.0"),
         (["--auth", "off", "--host", "::"], {}, "refused on ::"),

@@ -63,12 +63,13 @@ def fresh(folder: Path) -> Path:
 
 
 def test_every_page_is_run() -> None:
-    assert {path.stem for path in CONNECT.glob("*.md")} == set(LANGUAGES)
+    assert {path.stem for path in CONNECT.glob("*.md")} == {*LANGUAGES, "smart"}
 
 
 @pytest.mark.parametrize("page", sorted(LANGUAGES))
-def test_every_page_says_that_there_is_no_sign_in(page: str) -> None:
-    assert "no sign-in" in said(page)
+def test_every_page_says_what_sign_in_changes(page: str) -> None:
+    assert "make serve ARGS='--auth off'" in said(page)
+    assert "With sign-in" in said(page) and "(smart.md)" in said(page)
 
 
 @pytest.mark.parametrize("package", ["fhirclient", "fhir-kit-client"])

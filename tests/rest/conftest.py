@@ -1,6 +1,6 @@
 """What the tests of the RESTful API share: a client of the run's server, and small resources."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from tests.conftest import RunningServer
+from tests.rest.in_process import opened
+from tests.rest.writers import Writers, person
 
 FHIR_JSON = {"content-type": "application/fhir+json"}
 
@@ -17,6 +19,15 @@ def api(shared_server: RunningServer) -> Iterator[httpx.Client]:
     """A client whose paths are relative to the FHIR base."""
     with httpx.Client(base_url=f"{shared_server.base}/", timeout=30, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture
+async def writers(mongodb_uri: str, database_name: str) -> AsyncIterator[Writers]:
+    """Callers of every kind, over a database with two patients."""
+    async with opened(mongodb_uri, database_name) as context:
+        made = Writers(context)
+        await made.stored(person("anna"), person("ben"))
+        yield made
 
 
 @pytest.fixture

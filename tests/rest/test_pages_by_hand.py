@@ -19,6 +19,7 @@ from fhir_server.rest.landing import Demo, landing_route
 from fhir_server.rest.middleware import Surroundings
 from fhir_server.rest.routes import routes
 from fhir_server.store.mongo import Database
+from seeds.accounts import User
 from seeds.examples import Example
 from seeds.stories import Link, Story
 from tests.rest.pages import BROWSER, seen
@@ -26,6 +27,7 @@ from tests.rest.pages import BROWSER, seen
 STORIES = (
     Story("A <family>", "Six people & a cat.", (Link("Their names", 'Patient?family=O"Neil|x y&_sort=birthdate'),)),
 )
+ACCOUNTS = (User("ann <a>", "secret & more", "patient", "Ann", "What <b>Ann</b> sees"),)
 EXAMPLES = (
     Example("Patient", "Read <one>", "GET", "Patient/rivera-ana"),
     Example("Patient", "Only if changed", "GET", "Patient/rivera-ana", headers=(("If-None-Match", 'W/"1"'),)),
@@ -56,7 +58,8 @@ def site(
     async def is_loaded(database: Database) -> bool:
         return loaded()
 
-    listed = [landing_route(Demo(STORIES, is_loaded), signs_in=signs_in), *ApiPages(EXAMPLES).routes(), assets_route()]
+    landing = landing_route(Demo(STORIES, is_loaded, ACCOUNTS, is_loaded), signs_in=signs_in)
+    listed = [landing, *ApiPages(EXAMPLES).routes(), assets_route()]
     app = Starlette(routes=[*routes(), *listed])
     app.add_middleware(Surroundings)
     nowhere: Any = None
@@ -95,6 +98,13 @@ async def test_the_root_names_the_smart_configuration_where_there_is_one() -> No
     page = seen(await site(signs_in=True).get("/"))
     assert "/fhir/.well-known/smart-configuration" in page.links().values()
     assert "No sign-in" not in page.all("main")[0].text
+
+
+async def test_the_root_lists_the_demo_accounts_once_they_are_there() -> None:
+    text = seen(await site(signs_in=True).get("/")).all("main")[0].text
+    assert "ann <a>" in text and "secret & more" in text and "What <b>Ann</b> sees" in text
+    without = seen(await site(lambda: False, signs_in=True).get("/")).all("main")[0].text
+    assert "ann <a>" not in without and "fhir-server account add" in without
 
 
 async def test_examples_that_only_read_are_links_and_others_are_shown_whole() -> None:

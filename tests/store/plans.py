@@ -27,7 +27,8 @@ def put(
 ) -> Put:
     """An update of `type`/`id` with this content, found by these tokens, owned by these patients."""
     owned = tuple(f"{owner}|{token}" for owner in owners for token in ("", *tokens))
-    index = IndexValues(owners, "agency", ("secret|labels",), owned, tokens, sort_keys=sort_keys or {})
+    labels = ("secret|labels",)
+    index = IndexValues(owners, "agency", labels, owned_tokens=owned, tokens=tokens, sort_keys=sort_keys or {})
     resource = {"resourceType": type, **(content or {"active": True})}
     return Put(type, id, resource, index, "PUT", if_version=if_version, unless_equal=unless_equal)
 

@@ -36,12 +36,12 @@ async def test_every_type_has_at_most_one_array_in_an_index() -> None:
 
 
 def test_a_type_has_the_indexes_its_parameters_need() -> None:
-    six = {"pt", "t", "s", "dlo", "dhi", "updated"}
+    always = {"pt", "t", "s", "dlo", "dhi", "updated", "gone"}
     names = {type: {index.name for index in indexes.current_indexes(type)} for type in resource_types()}
-    assert names["Observation"] == {*six, "q", "w", "h"}
-    assert names["Location"] == {*six, "g", "w", "h"}
-    assert names["Patient"] == {*six, "w", "h"}
-    assert names["Binary"] == {*six, "w"}
+    assert names["Observation"] == {*always, "q", "w", "h"}
+    assert names["Location"] == {*always, "g", "w", "h"}
+    assert names["Patient"] == {*always, "w", "h"}
+    assert names["Binary"] == {*always, "w"}
 
 
 async def test_words_contained_resources_and_positions_can_be_stored(database: Database) -> None:

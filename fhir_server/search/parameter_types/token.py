@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.definitions.value_sets import required_value_set
+from fhir_server.definitions.withheld import SSN, SYSTEMS, TYPE
 from fhir_server.search.entries import SORTED, Entries
 from fhir_server.search.escaping import split_unescaped, unescape
 from fhir_server.search.identifier_aliases import (
@@ -29,6 +30,7 @@ from fhir_server.search.parameter_types.string import read_value as read_start
 from fhir_server.search.parameter_types.string import text_entry
 from fhir_server.search.paths import Leaf, Visit
 from fhir_server.search.request import StartsWith, Tokens
+from fhir_server.search.withheld import Withheld
 
 WITHOUT_SYSTEM = frozenset({"code", "boolean", "string", "id", "uri", "ContactPoint"})
 BOOLEANS = "http://hl7.org/fhir/special-values"
@@ -221,6 +223,7 @@ def _typed_identifier_writer(parameter: str) -> Visit:
     def write(value: Any, entries: Entries) -> None:
         write_identifier(value, entries)
         text = value.get("value")
+        number = value.number if isinstance(value, Withheld) else None
         if text is not None:
             entries.sort_by(parameter, text[:SORTED], text[:SORTED])
         elif value.get("system") is None:
@@ -236,6 +239,9 @@ def _typed_identifier_writer(parameter: str) -> Visit:
             if text is not None and "code" in coding:
                 for form in written_values(value.get("system"), text):
                     entries.tokens[_of_type(parameter, coding["code"], coding.get("system", ""), form)] = None
+            if number is not None and coding.get("code") == TYPE:
+                for form in written_values(SSN, number):
+                    entries.tokens[_of_type(parameter, TYPE, coding.get("system", ""), form)] = None
 
     return write
 
@@ -246,6 +252,9 @@ def identifier_writer(parameter: str) -> Visit:
     def write(value: Any, entries: Entries) -> None:
         text, system = value.get("value"), value.get("system")
         tokens = entries.tokens
+        if isinstance(value, Withheld):
+            _write_withheld(parameter, value, tokens)
+            return
         if text is not None:
             for form in written_values(system, text):
                 tokens[_any_system(parameter, form)] = None
@@ -259,6 +268,16 @@ def identifier_writer(parameter: str) -> Visit:
                 tokens[_any_code(parameter, each)] = None
 
     return write
+
+
+def _write_withheld(parameter: str, identifier: Withheld, tokens: dict[str, None]) -> None:
+    """By its system alone: as an SSN where the type says that it is one, whatever the system."""
+    system = identifier.get("system")
+    system = canonical_system(system) if system in SYSTEMS else SSN
+    tokens[_any_code(parameter, system)] = None
+    if identifier.number is not None:
+        _, number = canonical_identifier(system, identifier.number)
+        tokens[_exact(parameter, number, system)] = None
 
 
 def _code_writer(parameter: str, endings: tuple[str, ...]) -> Visit:

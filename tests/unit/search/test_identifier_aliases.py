@@ -21,7 +21,7 @@ def found_by(system: str | None, value: str, asked: str) -> bool:
 @pytest.mark.parametrize("system", [SSN, SSN_OID])
 @pytest.mark.parametrize("stored", ["999-12-3456", "999123456"])
 @pytest.mark.parametrize("asked", ["999-12-3456", "999123456"])
-@pytest.mark.parametrize("asked_system", ["", f"{SSN}|", f"{SSN_OID}|"])
+@pytest.mark.parametrize("asked_system", [f"{SSN}|", f"{SSN_OID}|"])
 def test_an_ssn_is_one_number_with_dashes_and_without(system: str, stored: str, asked: str, asked_system: str) -> None:
     assert found_by(system, stored, asked_system + asked)
 

@@ -1,0 +1,78 @@
+"""Whose record it is that is about another resource: a Provenance, a Task, a Binary belong to whom its subject does.
+
+docs/storage.md; the types and their paths are in definitions/owners.py.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from fhir_server.core.reference import parse_reference
+from fhir_server.core.resource import Resource
+from fhir_server.core.write_plan import Document, Put, WritePlan
+from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.registry import is_resource_type
+from fhir_server.interactions.context import RequestContext
+from fhir_server.search.index import owned_by
+from fhir_server.store import resources
+
+Owners = dict[tuple[str, str], tuple[str, ...]]
+"""By type and id."""
+
+
+async def with_owners(context: RequestContext, plan: WritePlan) -> WritePlan:
+    """The plan in which what names no patient itself belongs to the owners of what it is about, as they are now.
+
+    The first of its paths decides whose references yield any. Raises FhirError 413 as `index_values` does.
+    """
+    if not any(map(_is_open, plan.documents)):
+        return plan
+    owners: Owners = {(each.type, each.id): each.index.owners for each in plan.documents if isinstance(each, Put)}
+    owners |= await _stored(context, plan.documents, owners)
+    documents = list(plan.documents)
+    # A Provenance may be about a Task of the same Bundle: the second look finds the Task's owners.
+    for _ in range(2):
+        for position, document in enumerate(documents):
+            found = _found(context, document, owners) if isinstance(document, Put) and _is_open(document) else ()
+            if found and isinstance(document, Put):
+                documents[position] = replace(
+                    document, index=owned_by(document.index, found, document.type, document.id)
+                )
+                owners[document.type, document.id] = found
+    return replace(plan, documents=tuple(documents))
+
+
+def _is_open(document: Document) -> bool:
+    return isinstance(document, Put) and not document.index.owners and owner_rule(document.type).kind == "rule"
+
+
+async def _stored(context: RequestContext, documents: tuple[Document, ...], planned: Owners) -> Owners:
+    wanted: dict[str, set[str]] = {}
+    for document in documents:
+        if isinstance(document, Put) and _is_open(document):
+            for path in owner_rule(document.type).paths:
+                for type, id in _references(context, document.resource, path):
+                    if not planned.get((type, id)):
+                        wanted.setdefault(type, set()).add(id)
+    found: Owners = {}
+    for type, ids in wanted.items():
+        owners = await resources.owners_of(context.server.database, type, ids)
+        found |= {(type, id): whose for id, whose in owners.items()}
+    return found
+
+
+def _found(context: RequestContext, document: Put, owners: Owners) -> tuple[str, ...]:
+    for path in owner_rule(document.type).paths:
+        found = [whose for place in _references(context, document.resource, path) for whose in owners.get(place, ())]
+        if found:
+            return tuple(dict.fromkeys(found))
+    return ()
+
+
+def _references(context: RequestContext, resource: Resource, path: str) -> Iterator[tuple[str, str]]:
+    """Type and id of this server's resources that an element refers to."""
+    value = resource.get(path) or ()
+    for each in value if isinstance(value, list) else (value,):
+        text = each.get("reference") if isinstance(each, dict) else None
+        reference = parse_reference(text) if isinstance(text, str) else None
+        if reference is not None and reference.base in (None, *context.own_bases) and is_resource_type(reference.type):
+            yield reference.type, reference.id

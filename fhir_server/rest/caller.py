@@ -1,0 +1,83 @@
+"""Who sends a request: the guard's answer to its Authorization header becomes the Sight that narrows what is done.
+
+RFC 6750 section 3, https://hl7.org/fhir/R4/security.html#http
+"""
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+
+from fhir_server.core import outcome
+from fhir_server.core.outcome import Failure, FhirError
+from fhir_server.interactions.care_relation import related_patients
+from fhir_server.interactions.context import Server
+from fhir_server.policy import OPERATOR, Sight
+from smart_auth.access import AccessContext, Guard, NotAdmitted
+
+REALM = "fhir"
+
+STRANGER = Sight(AccessContext(subject="", client_id="", kind="patient", scopes=()))
+"""Whoever asks for what is open to all, on a server with sign-in: nothing was granted."""
+
+_FAILURES: Mapping[int, Failure] = {
+    401: outcome.UNAUTHENTICATED,
+    429: outcome.TOO_MANY_REQUESTS,
+    503: outcome.SIGN_IN_UNAVAILABLE,
+}
+
+
+def stranger(request: Request) -> Sight:
+    """What everybody may see without a token."""
+    return OPERATOR if _guard(request) is None else STRANGER
+
+
+async def sight_of(request: Request, server: Server) -> Sight:
+    """The bearer of the request's access token; without sign-in the operator.
+
+    Raises FhirError 401 where there is no usable token, 429 where its client asks too often, 503 where it cannot be
+    known at the moment whether a token was revoked.
+    """
+    guard = _guard(request)
+    if guard is None:
+        return OPERATOR
+    try:
+        access = await guard.admitted(_authorization(request))
+    except NotAdmitted as refused:
+        raise _refusal(refused) from None
+    return Sight(access, await _related(server, access))
+
+
+async def _related(server: Server, access: AccessContext) -> frozenset[str]:
+    """The patients a practitioner has a care relation with; nobody else's sight depends on one."""
+    return await related_patients(server, access.fhir_user) if access.kind == "practitioner" else frozenset()
+
+
+def _guard(request: Request) -> Guard | None:
+    guard: Guard | None = getattr(request.app.state, "guard", None)
+    return guard
+
+
+def _authorization(request: Request) -> str | None:
+    sent = request.headers.getlist("authorization")
+    if len(sent) > 1:
+        # RFC 9110 11.6.2: one set of credentials. Which of two is meant must not be guessed.
+        raise NotAdmitted("invalid_request", "The request has more than one Authorization header.")
+    return sent[0] if sent else None
+
+
+def _refusal(refused: NotAdmitted) -> FhirError:
+    error = _FAILURES[refused.status](refused.text)
+    headers = {**error.headers, **refused.headers}
+    if refused.status == 401:
+        headers["WWW-Authenticate"] = challenge(refused.error, refused.text)
+    error.headers = headers
+    return error
+
+
+def challenge(error: str | None, text: str) -> str:
+    """The value of WWW-Authenticate (RFC 6750 section 3); without `error` where no token was sent at all."""
+    if error is None:
+        return f'Bearer realm="{REALM}"'
+    # RFC 6750 3: neither quotes nor backslashes, and ASCII only.
+    words = "".join(each if each.isascii() and each.isprintable() and each not in '"\\' else " " for each in text)
+    return f'Bearer realm="{REALM}", error="{error}", error_description="{words}"'

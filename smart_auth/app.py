@@ -1,0 +1,57 @@
+"""The routes of the authorization server: endpoints in JSON here, pages of people in pages_routes.py.
+
+https://hl7.org/fhir/smart-app-launch/STU2.2/conformance.html
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from smart_auth import register, userinfo
+from smart_auth.access import NotAdmitted
+from smart_auth.authorization import Authorization
+from smart_auth.discovery import discovery_routes
+from smart_auth.drawing import not_admitted, refusal
+from smart_auth.errors import OAuthError
+from smart_auth.introspect import introspect
+from smart_auth.pages_routes import pages_routes
+from smart_auth.revoke import revoke
+from smart_auth.token_endpoint import token
+
+__all__ = ["Authorization", "routes"]
+
+Answer = Callable[[Authorization, Request], Awaitable[Response]]
+
+# Path, methods, what answers: the table that the endpoints' addresses are read from.
+ENDPOINTS: tuple[tuple[str, tuple[str, ...], Answer], ...] = (
+    ("/auth/token", ("POST",), token),
+    ("/auth/introspect", ("POST",), introspect),
+    ("/auth/revoke", ("POST",), revoke),
+    ("/auth/userinfo", ("GET", "POST"), userinfo.userinfo),
+    ("/auth/register", ("POST",), register.register),
+    ("/auth/register/{client_id}", ("GET",), register.read),
+    ("/auth/register/{client_id}", ("PUT",), register.replace),
+    ("/auth/register/{client_id}", ("DELETE",), register.remove),
+)
+
+
+def routes(authorization: Authorization) -> list[Route]:
+    """All routes, at the origin's root."""
+    own = [Route(path, _in_json(authorization, answer), methods=list(methods)) for path, methods, answer in ENDPOINTS]
+    return [*own, *discovery_routes(authorization), *pages_routes(authorization)]
+
+
+def _in_json(authorization: Authorization, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint whose refusals are JSON too; the one place where they are drawn."""
+
+    async def answered(request: Request) -> Response:
+        try:
+            return await answer(authorization, request)
+        except OAuthError as error:
+            return refusal(error)
+        except NotAdmitted as refused:
+            return not_admitted(refused)
+
+    return answered

@@ -1,0 +1,122 @@
+"""The parts of the authorization server, put together once for a worker."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+from starlette.routing import Route
+
+from smart_auth.audit import AuditTrail, AuthEvent, AuthEventKind
+from smart_auth.client_assertions import ClientAssertions
+from smart_auth.client_authentication import ClientAuthentication
+from smart_auth.clients import Clients
+from smart_auth.directory import Directory
+from smart_auth.documents import Documents
+from smart_auth.grants import Grants
+from smart_auth.guard import TokenGuard
+from smart_auth.identity.accounts import Accounts
+from smart_auth.identity.sessions import Sessions
+from smart_auth.jwks_of_clients import FetchJwks, JwksOfClients, fetch_jwks
+from smart_auth.keys import Keys
+from smart_auth.limits import Limits
+from smart_auth.records import Account
+from smart_auth.revocations import Revocations
+from smart_auth.settings import SmartSettings
+from smart_auth.tokens import AccessTokens
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """Everything an endpoint or page needs. `base_of` is the FHIR base by which a request's sender knows the server."""
+
+    documents: Documents
+    directory: Directory
+    audit: AuditTrail
+    settings: SmartSettings
+    now: Callable[[], int]
+    is_own_base: Callable[[str], bool]
+    base_of: Callable[[Request], str]
+    keys: Keys
+    tokens: AccessTokens
+    revocations: Revocations
+    limits: Limits
+    clients: Clients
+    authentication: ClientAuthentication
+    grants: Grants
+    accounts: Accounts
+    sessions: Sessions
+    guard: TokenGuard
+
+    @classmethod
+    def compose(
+        cls,
+        documents: Documents,
+        directory: Directory,
+        audit: AuditTrail,
+        settings: SmartSettings,
+        now: Callable[[], int],
+        is_own_base: Callable[[str], bool],
+        base_of: Callable[[Request], str],
+        fetch: FetchJwks = fetch_jwks,
+    ) -> "Authorization":
+        """The parts over these documents; all workers that share them act as one."""
+        keys = Keys(documents, now, max(settings.access_token_seconds, settings.id_token_seconds))
+        tokens = AccessTokens(keys, settings, now, is_own_base)
+        revocations = Revocations(documents, now)
+        limits = Limits(documents, settings, now)
+        clients = Clients(documents, now, revocations)
+        assertions = ClientAssertions(documents, clients, JwksOfClients(fetch, settings, now), settings, now)
+        return cls(
+            documents=documents,
+            directory=directory,
+            audit=audit,
+            settings=settings,
+            now=now,
+            is_own_base=is_own_base,
+            base_of=base_of,
+            keys=keys,
+            tokens=tokens,
+            revocations=revocations,
+            limits=limits,
+            clients=clients,
+            authentication=ClientAuthentication(clients, assertions),
+            grants=Grants(documents, tokens, revocations, settings, now),
+            accounts=Accounts(documents, now),
+            sessions=Sessions(documents, settings, now),
+            guard=TokenGuard(tokens, revocations, limits),
+        )
+
+    def routes(self) -> list[Route]:
+        """The routes of all endpoints and pages."""
+        # The endpoints are written against this class, so they can be imported only after it.
+        from smart_auth.app import routes
+
+        return routes(self)
+
+    async def run(self) -> None:
+        """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current."""
+        await asyncio.gather(self.revocations.run(), self.clients.run(), self.limits.run())
+
+    async def note(
+        self,
+        kind: AuthEventKind,
+        text: str,
+        *,
+        client_id: str | None = None,
+        account: Account | None = None,
+        patient: str | None = None,
+        is_failure: bool = False,
+    ) -> None:
+        """Write an event to the audit log; it is durable when this returns."""
+        event = AuthEvent(
+            kind=kind,
+            at=self.now(),
+            outcome="failed" if is_failure else "ok",
+            account=None if account is None else account.id,
+            client_id=client_id,
+            fhir_user=None if account is None else account.fhir_user,
+            patient=patient,
+            text=text,
+        )
+        await self.audit.record(event)

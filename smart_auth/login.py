@@ -1,0 +1,130 @@
+"""Signing in by username and password, and signing out.
+
+https://pages.nist.gov/800-63-3/sp800-63b.html#throttle,
+https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
+"""
+
+from starlette.responses import Response
+
+from smart_auth import cookies, csrf
+from smart_auth.consent import silently
+from smart_auth.errors import OAuthError
+from smart_auth.identity.accounts import login_of
+from smart_auth.pages.render import page
+from smart_auth.random_secrets import new_secret
+from smart_auth.records import REQUESTS, Account
+from smart_auth.steps import LOGIN, Arrival, Gate, arrival, next_page, page_of, refused_to_app
+from smart_auth.visit import Visit, see
+
+MANAGE = "/auth/manage"
+AFTERWARDS = {"manage": MANAGE, "launch": "/auth/launch"}
+"""Where sign-in can lead where no app asked for it, by the name it has in `next`: an address would be anybody's."""
+
+_WRONG = "The username or the password is wrong."
+_BY_PASSWORD = "username and password"
+
+
+class LoginPage:
+    """GET asks for username and password, or leads on where nothing is to be asked; POST signs in."""
+
+    def __init__(self, gates: tuple[Gate, ...]) -> None:
+        self.gates = gates
+
+    async def __call__(self, visit: Visit) -> Response:
+        """Raises OAuthError for a request that is over, a form of another site, and too many attempts."""
+        at = await arrival(visit) if visit.value("request") else None
+        if visit.is_post:
+            return await _signed_in(visit, at)
+        if at is None:
+            return _form(visit, None) if visit.account is None else see(_afterwards(visit))
+        if at.request.prompt == "none":
+            return await silently(visit, at, self.gates)
+        try:
+            there = await next_page(at, visit.parts.now(), self.gates)
+        except OAuthError as error:
+            return refused_to_app(at.request, error)
+        return _form(visit, at) if there == LOGIN else see(page_of(there, at.request.id))
+
+
+async def logout(visit: Visit) -> Response:
+    """GET asks, POST ends the session and what was granted for as long as it lasts."""
+    if visit.session is None or visit.account is None:
+        return page("signed_out.html", {})
+    if not visit.is_post:
+        return page("sign_out.html", {"csrf": visit.csrf, "account": visit.account})
+    visit.check_form()
+    await visit.parts.sessions.end(visit.session.id)
+    await visit.parts.note("logout", "signed out", account=visit.account)
+    response = page("signed_out.html", {})
+    cookies.drop_cookie(response, visit.base, cookies.SESSION)
+    return response
+
+
+async def _signed_in(visit: Visit, at: Arrival | None) -> Response:
+    """Whoever knows the password gets a session of their own making; what the browser had before ends."""
+    browser = cookies.sent_cookie(visit.http, visit.base, cookies.BROWSER)
+    csrf.check(visit.http, visit.value(csrf.FIELD), csrf.of_browser(browser) if browser else None)
+    try:
+        account = await _account(visit, at)
+    except OAuthError as error:
+        await _note_failure(visit, at, "too many attempts")
+        return _form(visit, at, error.text, error)
+    if account is None:
+        await _note_failure(visit, at, _BY_PASSWORD)
+        return _form(visit, at, _WRONG)
+    if visit.session is not None:
+        await visit.parts.sessions.end(visit.session.id)
+    value, session = await visit.parts.sessions.start(account)
+    await visit.parts.note("login", _BY_PASSWORD, client_id=None if at is None else at.client.id, account=account)
+    if at is not None:
+        # A patient that somebody else picked is not this person's choice.
+        await visit.parts.documents.change(REQUESTS, at.request.id, {"account": session.account, "patient": None})
+    response = see(page_of(LOGIN, at.request.id) if at is not None else _afterwards(visit))
+    cookies.keep_cookie(response, visit.base, cookies.SESSION, value)
+    cookies.drop_cookie(response, visit.base, cookies.BROWSER)
+    return response
+
+
+async def _account(visit: Visit, at: Arrival | None) -> Account | None:
+    """The account whose name and password were sent. Raises OAuthError 429 after too many attempts.
+
+    Every step is the same whether or not there is such a name.
+    """
+    limits, login = visit.parts.limits, login_of(visit.value("username"))
+    await limits.take("login", visit.address, visit.parts.settings.logins_per_minute)
+    await limits.check_logins(login)
+    account = await visit.parts.accounts.signed_in(visit.value("username"), visit.value("password"))
+    if account is None:
+        await limits.failed_login(login)
+    else:
+        # What was guessed at the same time counts as well.
+        await limits.check_logins(login)
+    return account
+
+
+async def _note_failure(visit: Visit, at: Arrival | None, text: str) -> None:
+    """The typed name is not written down where it is nobody's: it may be a password."""
+    client_id = None if at is None else at.client.id
+    known = await visit.parts.accounts.by_login(visit.value("username"))
+    await visit.parts.note("login-failed", text, client_id=client_id, account=known, is_failure=True)
+
+
+def _afterwards(visit: Visit) -> str:
+    return AFTERWARDS.get(visit.value("next"), MANAGE)
+
+
+def _form(visit: Visit, at: Arrival | None, fault: str = "", refused: OAuthError | None = None) -> Response:
+    """The sign-in form, with a cookie for the browser that it is for."""
+    browser = cookies.sent_cookie(visit.http, visit.base, cookies.BROWSER) or new_secret()
+    values = {
+        "app": None if at is None else at.client.name,
+        "request": "" if at is None else at.request.id,
+        "next": visit.value("next") if visit.value("next") in AFTERWARDS else "",
+        "csrf": csrf.of_browser(browser),
+        "username": visit.value("username") if visit.is_post else "",
+        "fault": fault,
+    }
+    status = 200 if not fault else 400 if refused is None else refused.status
+    response = page("login.html", values, status=status, headers=None if refused is None else refused.headers)
+    cookies.keep_cookie(response, visit.base, cookies.BROWSER, browser)
+    return response

@@ -1,0 +1,38 @@
+"""The numbers of the authorization server, handed in by whoever composes it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SmartSettings:
+    """How long things live and how often they may be asked for.
+
+    Refresh tokens live `refresh_token_days` from each use on. `assertion_seconds` is how far ahead a client assertion
+    may expire. `jwks_cache_seconds` is for how long a client's fetched keys are used where their answer does not say;
+    what it says counts between `jwks_cache_floor_seconds` and `jwks_cache_ceiling_seconds`. `logins_per_minute` is for
+    one network address. A login name is refused for a while after `failed_logins` within `failed_login_minutes`,
+    whether or not it exists.
+    """
+
+    access_token_seconds: int = 1800
+    system_access_token_seconds: int = 900
+    id_token_seconds: int = 3600
+    code_seconds: int = 60
+    refresh_token_days: int = 100
+    refresh_grace_seconds: int = 60
+    session_idle_minutes: int = 60
+    session_hours: int = 12
+    request_minutes: int = 15
+    launch_minutes: int = 5
+    assertion_seconds: int = 300
+    assertion_skew_seconds: int = 5
+    jwks_cache_seconds: int = 300
+    jwks_cache_floor_seconds: int = 10
+    jwks_cache_ceiling_seconds: int = 3600
+    registrations_per_minute: int = 100
+    logins_per_minute: int = 1000
+    failed_logins: int = 5
+    failed_login_minutes: int = 15
+    token_requests_per_minute: int = 6000
+    fhir_requests_per_minute: int = 60_000
+    open_registration: bool = False

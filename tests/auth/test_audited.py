@@ -1,0 +1,55 @@
+"""The audit log of a server that people really sign in to: their sign-in is in it, and what they then saw."""
+
+from typing import Any
+
+from fhir_server.core import codec
+from fhir_server.validation.validate import validate
+from tests.auth.conftest import SmartApp
+
+Json = dict[str, Any]
+PATIENT = {"resourceType": "Patient", "id": "rivera-miguel", "name": [{"family": "Rivera"}]}
+
+
+async def _asked(app: SmartApp, token: str, query: str) -> list[Json]:
+    response = await app.http.get(f"/AuditEvent?{query}", headers={"authorization": f"Bearer {token}"})
+    assert response.status_code == 200, response.text
+    found = [entry["resource"] for entry in codec.decode(response.content).get("entry", ())]
+    for event in found:
+        assert validate(event, "AuditEvent") == ()
+    return found
+
+
+def _subtypes(found: list[Json]) -> set[str]:
+    return {coding["code"] for event in found for coding in event["subtype"]}
+
+
+async def test_an_officer_sees_a_sign_in_and_what_was_done_with_its_token(smart_app: SmartApp) -> None:
+    system = (await smart_app.visitor.system_token("system-va", "system/*.cruds"))["access_token"]
+    put = await smart_app.http.put(
+        "/Patient/rivera-miguel", json=PATIENT, headers={"authorization": f"Bearer {system}"}
+    )
+    assert put.status_code in (200, 201), put.text
+    granted = await smart_app.visitor.token_for("miguel.rivera", "launch/patient patient/*.rs openid fhirUser")
+    read = await smart_app.http.get(
+        "/Patient/rivera-miguel", headers={"authorization": f"Bearer {granted['access_token']}"}
+    )
+    assert read.status_code == 200, read.text
+    officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
+    found = await _asked(smart_app, officer["access_token"], "_count=200")
+    assert {"login", "grant", "token", "read"} <= _subtypes(found)
+    own = await _asked(smart_app, granted["access_token"], "_count=200")
+    assert own
+    for event in own:
+        patients = [each["what"]["reference"] for each in event["entity"] if each["type"]["code"] == "1"]
+        assert patients == ["Patient/rivera-miguel"]
+    assert "read" in _subtypes(own)
+
+
+async def test_a_login_that_fails_and_a_token_that_is_none_are_refusals_in_the_log(smart_app: SmartApp) -> None:
+    response = await smart_app.http.get(
+        "/Patient/rivera-miguel", headers={"authorization": "Bearer none", "x-request-id": "bad-token-1"}
+    )
+    assert response.status_code == 401
+    officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
+    (refusal,) = await _asked(smart_app, officer["access_token"], "entity:identifier=bad-token-1")
+    assert (refusal["outcome"], refusal["outcomeDesc"]) == ("4", "HTTP 401, outcome 6010")

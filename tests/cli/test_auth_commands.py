@@ -1,0 +1,146 @@
+"""The commands that administer sign-in, on a database that a server works on at the same time."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+from joserfc.jwk import ECKey
+
+from tests.conftest import RunningServer, _end, start_server
+from tests.require import ROOT
+
+NOTICED_SECONDS = 1.3
+
+
+class Commands:
+    """Runs `fhir-server` on one database."""
+
+    def __init__(self, settings: Mapping[str, str]) -> None:
+        self.settings = dict(settings)
+
+    def __call__(self, *arguments: str, code: int = 0, typed: str = "") -> str:
+        """What the command writes to standard output; where it fails as expected, what it says."""
+        done = subprocess.run(
+            [sys.executable, "-m", "fhir_server.cli", *arguments],
+            cwd=ROOT,
+            env={"PATH": "/usr/bin:/bin", "COLUMNS": "200", **self.settings},
+            input=typed,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr if code else done.stdout
+
+    def values(self, *arguments: str) -> dict[str, str]:
+        """The lines `name: value` that it writes."""
+        return dict(line.split(": ", 1) for line in self(*arguments).splitlines() if ": " in line)
+
+
+@pytest.fixture
+def running(tmp_path: Path, mongodb_uri: str, database_name: str) -> Iterator[tuple[RunningServer, Commands]]:
+    settings = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": database_name}
+    server = start_server(tmp_path / "server.log", 1, settings, auth="smart")
+    yield server, Commands({**settings, "FHIR_PORT": server.base.split(":")[2].split("/")[0]})
+    _end(server)
+
+
+@pytest.fixture
+def commands(mongodb_uri: str, database_name: str) -> Commands:
+    return Commands({"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": database_name})
+
+
+def test_a_token_by_hand_reads_until_it_is_revoked(running: tuple[RunningServer, Commands], tmp_path: Path) -> None:
+    server, command = running
+    keys = tmp_path / "keys.json"
+    keys.write_text(json.dumps(ECKey.generate_key("P-384", {"kid": "k1"}).as_dict(private=False)))
+    added = command.values(
+        *("client", "add", "--name", "Exchange", "--system", "--auth-method", "private_key_jwt", "--id", "exchange"),
+        *("--scope", "system/*.cruds", "--jwks", str(keys)),
+    )
+    assert added == {"client_id": "exchange"}
+    token = command("token", "issue", "--client", "exchange", "--scope", "system/Patient.cruds system/Group.r").strip()
+    header = {"authorization": f"Bearer {token}"}
+
+    def read() -> int:
+        return httpx.get(f"{server.base}/Patient/p1", headers=header, trust_env=False).status_code
+
+    put = httpx.put(
+        f"{server.base}/Patient/p1", json={"resourceType": "Patient", "id": "p1"}, headers=header, trust_env=False
+    )
+    assert put.status_code == 201, put.text
+    assert read() == 200
+    refused = httpx.get(f"{server.base}/Observation/o1", headers=header, trust_env=False)
+    assert refused.status_code == 403
+    command("token", "revoke", "-", typed=token + "\n")
+    time.sleep(NOTICED_SECONDS)
+    assert read() == 401
+
+
+def test_a_new_key_signs_and_the_old_tokens_stay_good(running: tuple[RunningServer, Commands]) -> None:
+    server, command = running
+    command("account", "add", "administrator", "--kind", "admin", typed="a long enough password\n")
+    command("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", "app")
+    issue = ("token", "issue", "--client", "app", "--user", "administrator", "--scope", "user/*.rs")
+    before = command(*issue).strip()
+    kid = command.values("keys", "rotate")["kid"]
+    after = command(*issue).strip()
+    for token in (before, after):
+        header = {"authorization": f"Bearer {token}"}
+        assert httpx.get(f"{server.base}/Patient", headers=header, trust_env=False).status_code == 200
+    listed = httpx.get(f"{server.base.removesuffix('fhir')}auth/jwks", trust_env=False).json()["keys"]
+    assert kid in {each["kid"] for each in listed} and len(listed) == 2
+    command("token", "revoke", "--user", "administrator")
+    time.sleep(NOTICED_SECONDS)
+    header = {"authorization": f"Bearer {after}"}
+    assert httpx.get(f"{server.base}/Patient", headers=header, trust_env=False).status_code == 401
+
+
+def test_clients_are_listed_rotated_and_removed(commands: Commands) -> None:
+    added = commands.values(
+        *("client", "add", "--name", "Web app", "--redirect-uri", "https://app.example.org/callback"),
+        *("--auth-method", "client_secret_basic"),
+    )
+    id, secret = added["client_id"], added["client_secret"]
+    listed = commands("client", "list")
+    assert id in listed and "Web app" in listed and secret not in listed
+    assert commands.values("client", "rotate", id)["client_secret"] != secret
+    commands("client", "remove", id)
+    assert id not in commands("client", "list")
+    assert "no client" in commands("client", "remove", id, code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("client", "add", "--name", "App", "--redirect-uri", "http://app.example.org/"), "redirect_uri"),
+        (("client", "add", "--name", "App", "--redirect-uri", "https://a.example/", "--auth-method", "x"), "one of"),
+        (("client", "rotate", "nobody"), "no client nobody"),
+        (("token", "issue", "--client", "nobody", "--scope", "system/*.rs"), "no client nobody"),
+        (("token", "revoke"), "Say one of"),
+        (("token", "revoke", "not-a-token"), "no access token"),
+        (("account", "disable", "nobody"), "no account nobody"),
+        (("account", "add", "ann", "--kind", "king"), "--kind must be"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_sentence(commands: Commands, arguments: tuple[str, ...], said: str) -> None:
+    assert said in commands(*arguments, code=2)
+
+
+def test_an_account_is_added_once_and_disabled(commands: Commands) -> None:
+    add = ("account", "add", "Ann", "--kind", "patient", "--patient", "p1", "--fhir-user", "Patient/p1")
+    commands(*add, typed="correct horse battery\n")
+    assert "already" in commands(*add, typed="correct horse battery\n", code=2)
+    assert "Patient/p1" in commands("account", "list")
+    commands("account", "disable", "ann")
+    assert "disabled" in commands("account", "list")
+
+
+def test_an_invitation_registers_one_app(commands: Commands) -> None:
+    assert len(commands.values("client", "invite")["initial_access_token"]) >= 40
