@@ -66,8 +66,8 @@ CROSS_ORIGIN_ENDPOINTS = tuple(
 )
 """What apps in browsers call from pages of their own; everything else under /auth is a page that a person looks at."""
 
-_OPEN = "open_registration"
-"""The one of smart_auth's settings that ours name otherwise."""
+_OTHERWISE = {"open_registration": "registers_everyone", "open_to_systems": "registers_systems"}
+"""Those of smart_auth's settings that ours name otherwise."""
 
 
 def create_app(settings: Settings | None = None, guard: Guard | None = None) -> FastAPI:
@@ -226,12 +226,12 @@ def auditor_of(settings: Settings, database: mongo.Database, worker: str) -> Aud
 
 def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorization:
     """The authorization server of one process, over the database that all share."""
-    numbers = {each.name: getattr(settings, each.name) for each in fields(SmartSettings) if each.name != _OPEN}
+    values = {each.name: getattr(settings, _OTHERWISE.get(each.name, each.name)) for each in fields(SmartSettings)}
     return Authorization.compose(
         DatabaseDocuments(server.database, Change),
         RecordDirectory(server),
         auditor,
-        SmartSettings(**numbers, open_registration=settings.registers_everyone),
+        SmartSettings(**values),
         lambda: int(time.time()),
         frozenset(server.own_bases).__contains__,
         sign_in_base,

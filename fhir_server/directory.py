@@ -40,7 +40,7 @@ class RecordDirectory:
 
     async def related_patients(self, fhir_user: str, words: str) -> list[PatientName]:
         """Patients in care relation with a practitioner, by beginnings of names and by birth date; at most 50."""
-        sight = Sight(_practitioner(fhir_user), await related_patients(self.server, fhir_user))
+        sight = Sight(_practitioner(fhir_user, "Patient"), await related_patients(self.server, fhir_user))
         found = await self._found(sight, "Patient", [*_criteria(words), ("_sort", "family")])
         return [_patient_name(each) for each in found]
 
@@ -49,10 +49,11 @@ class RecordDirectory:
         return await names_related(self.server, fhir_user, patient)
 
     async def encounters(self, patient: str) -> list[EncounterName]:
-        """The patient's latest encounters, newest first; at most 50."""
+        """The patient's latest encounters that one in whose care the patient is may see, newest first; at most 50."""
         if not is_id(patient):
             return []
-        sight = Sight(_for_patient(patient))
+        # A restricted visit is in no list: already its date and kind say what it is restricted for.
+        sight = Sight(_practitioner(_PICKER, "Encounter"), frozenset({patient}))
         found = await self._found(sight, "Encounter", [("patient", patient), ("_sort", "-date")])
         return [EncounterName(each["id"], _encounter_text(each)) for each in found]
 
@@ -73,14 +74,9 @@ class RecordDirectory:
         return [each["resource"] for each in bundle.get("entry", ()) if each["resource"]["resourceType"] == type]
 
 
-def _practitioner(fhir_user: str) -> AccessContext:
-    scope = ResourceScope("user", "Patient", frozenset("rs"))
+def _practitioner(fhir_user: str, type: str) -> AccessContext:
+    scope = ResourceScope("user", type, frozenset("rs"))
     return AccessContext(fhir_user, _PICKER, "practitioner", (scope,), fhir_user=fhir_user)
-
-
-def _for_patient(patient: str) -> AccessContext:
-    scope = ResourceScope("patient", "Encounter", frozenset("rs"))
-    return AccessContext(patient, _PICKER, "patient", (scope,), patients=(patient,), patient=patient)
 
 
 def _criteria(words: str) -> list[tuple[str, str]]:

@@ -106,7 +106,8 @@ class Settings(BaseSettings):
     registration: Literal["auto", "open", "invited"] = Field(
         "auto",
         description="Who may register an app (RFC 7591). `open`: everyone; `invited`: who has an initial access token "
-        "of `fhir-server client invite`; `auto`: `open` on loopback where no proxy is configured, else `invited`.",
+        "of `fhir-server client invite`; `auto`: `open` on loopback where no proxy is configured, else `invited`. A "
+        "system registers itself only there; elsewhere `fhir-server client add --system` does it.",
     )
     access_token_seconds: int = Field(1800, ge=60, le=86_400, description="How long an access token of a person lives.")
     system_access_token_seconds: int = Field(
@@ -176,9 +177,14 @@ class Settings(BaseSettings):
     @property
     def registers_everyone(self) -> bool:
         """Whether an app may register without having been invited."""
-        if self.registration == "auto":
-            return self.serves_loopback_only and not self.has_proxy
-        return self.registration == "open"
+        return self.registers_systems if self.registration == "auto" else self.registration == "open"
+
+    @property
+    def registers_systems(self) -> bool:
+        """Whether systems register themselves too: what they are granted nobody is asked for, so on one's own machine
+        alone.
+        """
+        return self.serves_loopback_only and not self.has_proxy
 
 
 def misspelt(variables: Iterable[str]) -> str | None:

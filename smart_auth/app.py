@@ -47,6 +47,8 @@ def _in_json(authorization: Authorization, answer: Answer) -> Callable[[Request]
     """An endpoint whose refusals are JSON too; the one place where they are drawn."""
 
     async def answered(request: Request) -> Response:
+        # Raises what it does for a Host that is not ours (DNS rebinding), before anything is done.
+        authorization.base_of(request)
         try:
             return await answer(authorization, request)
         except OAuthError as error:

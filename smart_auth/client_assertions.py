@@ -23,6 +23,11 @@ from smart_auth.settings import SmartSettings
 ALGORITHMS = ("RS384", "ES384")
 MAX_LENGTH = 16_384
 MIN_RSA_BITS = 2048
+# Base64url of a modulus of 8,192 bits and an exponent of 48: by longer ones a signature takes up to 90 ms to verify.
+LONGEST_MODULUS = 1368
+LONGEST_EXPONENT = 8
+# Keys of one kid that are tried; an honest set has one of each kind.
+MOST_KEYS_OF_KID = 4
 LONGEST_JTI = 256
 # A client's clock may be this far ahead of ours for what must not lie in the future.
 CLOCK_SECONDS = 60
@@ -61,7 +66,7 @@ class ClientAssertions:
         if client is None or claims.get("iss") != client.id or client.auth_method != "private_key_jwt":
             raise invalid_client("The assertion's iss and sub must be the id of a client with registered keys.")
         keys = await self._keys(client, header)
-        if not any(_is_signed_by(assertion, header.alg, key) for key in keys):
+        if not any(_is_signed_by(assertion, header.alg, key) for key in keys[:MOST_KEYS_OF_KID]):
             raise invalid_client("The assertion is not signed by a registered key of the kid in its header.")
         self._check_claims(claims, audiences)
         await self._check_first_use(client, claims)
@@ -142,11 +147,13 @@ def _is_signed_by(assertion: str, algorithm: str, key: Mapping[str, Any]) -> boo
 
 
 def public_key(key: Mapping[str, Any]) -> RSAKey | ECKey | None:
-    """A key that assertions may be signed by: RSA of 2,048 bits or more, or EC on P-384; None for any other."""
+    """A key that assertions may be signed by: RSA of 2,048 to 8,192 bits, or EC on P-384; None for any other."""
     if key.get("use", "sig") != "sig" or key.get("alg", ALGORITHMS[0]) not in ALGORITHMS:
         return None
     try:
         if key.get("kty") == "RSA":
+            if len(key["n"]) > LONGEST_MODULUS or len(key["e"]) > LONGEST_EXPONENT:
+                return None
             rsa = RSAKey.import_key({name: key[name] for name in ("kty", "n", "e")})
             return rsa if rsa.raw_value.key_size >= MIN_RSA_BITS else None
         if key.get("kty") == "EC" and key.get("crv") == "P-384":

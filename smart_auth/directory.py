@@ -43,7 +43,7 @@ class Directory(Protocol):
         ...
 
     async def encounters(self, patient: str) -> list[EncounterName]:
-        """The patient's latest encounters, newest first. At most 50."""
+        """The patient's latest encounters that one in whose care the patient is may see, newest first. At most 50."""
         ...
 
     async def patient_exists(self, id: str) -> bool:

@@ -12,7 +12,9 @@ MAX_LENGTH = 2000
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 # RFC 8252 section 7.3: by address, because `localhost` can be made to mean something else.
 _ANY_PORT = frozenset({"127.0.0.1", "::1"})
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\uffff\\*<>\"{}|^`]")
+_FORBIDDEN = re.compile(r"[^\x21-\x7e]|[\\*<>\"{}|^`]")
+# What is percent-encoded there is another name, or more than a name, to whoever decodes it first.
+_HOST = re.compile(r"[A-Za-z0-9.:\[\]_-]+")
 _PRIVATE_SCHEME = re.compile(r"[a-z][a-z0-9+-]*(\.[a-z0-9+-]+)+")
 
 
@@ -71,6 +73,8 @@ def _flaw_of_web_address(parts: SplitResult) -> str | None:
         return "must name a host"
     if "@" in parts.netloc:
         return "must not carry a user name or password"
+    if _HOST.fullmatch(parts.netloc) is None:
+        return "must name its host in letters, digits, dots and hyphens"
     if parts.scheme == "http" and not is_loopback(parts.hostname):
         return "must be https; plain http is for 127.0.0.1, [::1] and localhost alone"
     return None

@@ -57,8 +57,8 @@ async def register(authorization: Authorization, request: Request) -> Response:
     address = request.client.host if request.client else ""
     await authorization.limits.take("register", address, authorization.settings.registrations_per_minute)
     token = None if authorization.settings.open_registration else _bearer(request)
-    registration = await _read(request)
-    client = _client(registration, Client(id=new_id(), name="", scope=""))
+    client = _client(await _read(request), Client(id=new_id(), name="", scope=""))
+    _check_may_register(authorization, request, client)
     # Spent last, so that a mistake in the metadata does not cost it.
     if token is not None and not await authorization.clients.spend_invitation(token):
         raise _unauthorized("The initial access token is not known, was used or has expired.")
@@ -80,6 +80,7 @@ async def replace(authorization: Authorization, request: Request) -> Response:
     if registration.client_id != client.id:
         raise invalid_metadata("The client_id must be that of the address.")
     changed = _client(registration, client)
+    _check_may_register(authorization, request, changed)
     if changed.auth_method != client.auth_method:
         raise invalid_metadata("The token_endpoint_auth_method cannot be changed: register a new client.")
     await authorization.clients.update(changed)
@@ -93,6 +94,16 @@ async def remove(authorization: Authorization, request: Request) -> Response:
     await authorization.clients.remove(client.id)
     await authorization.note("register", "removed", client_id=client.id)
     return empty(204)
+
+
+def _check_may_register(authorization: Authorization, request: Request, client: Client) -> None:
+    """A system is granted what it asks for without asking anybody, so not everybody who may register makes one."""
+    if "client_credentials" not in client.grant_types:
+        return
+    if not authorization.settings.open_to_systems:
+        raise invalid_metadata("A client of the grant type client_credentials is added by this server's operator.")
+    if "origin" in request.headers:
+        raise invalid_metadata("A client of the grant type client_credentials is not registered from a web page.")
 
 
 async def _read(request: Request) -> Registration:

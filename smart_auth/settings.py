@@ -11,7 +11,8 @@ class SmartSettings:
     may expire. `jwks_cache_seconds` is for how long a client's fetched keys are used where their answer does not say;
     what it says counts between `jwks_cache_floor_seconds` and `jwks_cache_ceiling_seconds`. `logins_per_minute` is for
     one network address. A login name is refused for a while after `failed_logins` within `failed_login_minutes`,
-    whether or not it exists.
+    whether or not it exists. With `open_registration` everybody may register an app; with `open_to_systems` whoever may
+    register may register a system too, which asks no person: on a machine that nobody else reaches.
     """
 
     access_token_seconds: int = 1800
@@ -36,3 +37,4 @@ class SmartSettings:
     token_requests_per_minute: int = 6000
     fhir_requests_per_minute: int = 60_000
     open_registration: bool = False
+    open_to_systems: bool = False

@@ -27,6 +27,8 @@ if not os.environ.get("FHIR_TEST_EXPLORE"):
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 20.0
+# With the demo population to be loaded first.
+LOADING_SECONDS = 180.0
 
 
 @pytest.fixture(scope="session")
@@ -131,6 +133,20 @@ def shared_server(
     name = f"test_{uuid4().hex[:16]}"
     environment = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": name}
     started = start_server(tmp_path_factory.mktemp("server") / "server.log", 1, environment)
+    yield started
+    _end(started)
+    mongodb.drop_database(name)
+
+
+@pytest.fixture(scope="session")
+def smart_server(
+    mongodb: MongoClient[dict[str, Any]], mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningServer]:
+    """One server process with sign-in, two workers and the demo population, for the whole run."""
+    name = f"test_{uuid4().hex[:16]}"
+    environment = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": name, "FHIR_DEMO": "true"}
+    log = tmp_path_factory.mktemp("smart") / "server.log"
+    started = start_server(log, 2, environment, LOADING_SECONDS, auth="smart")
     yield started
     _end(started)
     mongodb.drop_database(name)

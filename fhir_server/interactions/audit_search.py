@@ -4,9 +4,11 @@ https://hl7.org/fhir/R4/auditevent.html#search, docs/audit.md
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import encode

@@ -3,7 +3,9 @@
 https://hl7.org/fhir/R4/http.html#vsearch, https://hl7.org/fhir/R4/compartmentdefinition.html
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.reference import is_id

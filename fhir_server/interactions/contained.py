@@ -6,6 +6,8 @@ https://hl7.org/fhir/R4/search.html#contained
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
 from fhir_server.core.outcome import FhirError
@@ -81,7 +83,7 @@ def _place(reading: Reading, parts: Sequence[Part], type: str, row: SearchRow) -
 
 
 def _sized(parts: Sequence[Part], count: int) -> list[Part]:
-    return [replace(part, resolved=Resolved(replace(part.request, count=count))) for part in parts]
+    return [replace(part, resolved=Resolved(structs.replace(part.request, count=count))) for part in parts]
 
 
 async def _matches(reading: Reading, request: SearchRequest, parts: Sequence[Part], page: Page) -> list[list[Shown]]:
@@ -118,7 +120,7 @@ async def _inside(
     found: dict[str, set[tuple[str, str]]] = {}
     for (type, inner), ids in holders.items():
         request = by_type[type]
-        one = replace(request, conditions=(*request.conditions, Ids((inner,))), contained="true")
+        one = structs.replace(request, conditions=(*request.conditions, Ids((inner,))), contained="true")
         matching = await reading.ids_among(one, tuple(ids), type)
         found.setdefault(inner, set()).update((type, id) for id in matching)
     return found
@@ -133,5 +135,5 @@ async def _whole(
     own = tuple(id for type, id in rows if type == request.type)
     if request.contained != "both" or not own:
         return frozenset()
-    alone = replace(by_type[request.type], contained="false")
+    alone = structs.replace(by_type[request.type], contained="false")
     return frozenset(await reading.ids_among(alone, own, request.type))

@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/search.html#include
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.reference import is_id

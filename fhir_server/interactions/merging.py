@@ -5,9 +5,11 @@ https://hl7.org/fhir/R4/search.html#sort
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any
+
+from msgspec.structs import replace
 
 from fhir_server.interactions.joins import Resolved, joined_page
 from fhir_server.interactions.reading import Page, Reading, place_of

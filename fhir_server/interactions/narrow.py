@@ -3,7 +3,7 @@
 https://hl7.org/fhir/R4/security.html#authorization
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.withheld import refuse_asking

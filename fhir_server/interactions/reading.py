@@ -5,10 +5,12 @@ https://hl7.org/fhir/R4/search.html, https://www.mongodb.com/docs/manual/referen
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import Any
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.interactions.accesses import OWNERS, is_audited

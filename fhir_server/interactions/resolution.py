@@ -6,7 +6,8 @@ https://hl7.org/fhir/R4/search.html#list
 
 import asyncio
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import monotonic
 
+from msgspec import structs
+
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError, Issue
@@ -98,7 +100,7 @@ async def _search(context: RequestContext, type: str, compartment: Compartment |
         return await run.answer()
     except SnapshotGone:
         # The page link has outlived MongoDB's history: rows changed since the first page stay out of what is left.
-        run.state = replace(state, snapshot=None)
+        run.state = structs.replace(state, snapshot=None)
         return await run.answer()
 
 
@@ -201,7 +203,7 @@ class _Run:
         if part.resolved.joins:
             page = await joined_page(reading, part.resolved, self.state.after, part.hint)
             return await reading.filled(page, self.fields())
-        found = await reading.find(replace(query, fields=fields) if fields else query)
+        found = await reading.find(structs.replace(query, fields=fields) if fields else query)
         rows = found[: part.request.count]
         end = place_of(rows[-1]) if len(found) > len(rows) else None
         return Page([(part.rows, row) for row in rows], end)
@@ -246,7 +248,7 @@ class _Run:
             return None
         if self.state.after is None and _reads_other_types(self.request):
             await reading.types()
-        state = replace(self.state, after=page.after, snapshot=reading.at, types=reading.existing)
+        state = structs.replace(self.state, after=page.after, snapshot=reading.at, types=reading.existing)
         return seal(self.context.server.cursor_key, state, self.path, self.context.sight.caller, now())
 
     def note(self, rows: Sequence[Typed]) -> None:
@@ -280,7 +282,7 @@ async def _advised(reading: Reading, parts: Sequence[Part], queries: Sequence[Qu
 def _resized(request: SearchRequest, count: int) -> SearchRequest:
     """The request with the page size that it is given, in its self link too."""
     applied = tuple((name, str(count) if name == "_count" else value) for name, value in request.applied)
-    return replace(request, count=count, applied=applied)
+    return structs.replace(request, count=count, applied=applied)
 
 
 def _reads_other_types(request: SearchRequest) -> bool:

@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/http.html#search, https://hl7.org/fhir/R4/search.html#co
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.definitions.capability import TEXTS

@@ -5,8 +5,11 @@ https://www.mongodb.com/docs/manual/core/index-multikey/
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+
+import msgspec
+from msgspec import structs
 
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.search.index import INDEXED_SORT, parameter_leaves
@@ -35,8 +38,7 @@ _LONGEST_MOMENT = 366 * 86_400_000
 """Milliseconds: a date to the year covers no more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Drive:
+class Drive(msgspec.Struct, frozen=True):
     """The equality on `pt` that leads, the clause it stands for (`joined`), and what it takes its patients from.
 
     `joined` is None where it says whose rows they are and no more; `named_by` is None where only what the caller may
@@ -102,11 +104,11 @@ def drive(request: SearchRequest, conditions: tuple[Condition, ...]) -> Drive | 
     if named is not None:
         found, patients = named
         if not found.elsewhere and (owners is None or all(each in owners for each in patients)):
-            return replace(found, left=_without_owners(seen, patients))
+            return structs.replace(found, left=_without_owners(seen, patients))
     if owners is not None:
         # Whoever else a search names, it reads the rows of these alone.
         return _by_owners(request, clauses, seen, owners)
-    return replace(named[0], left=seen) if named else None
+    return structs.replace(named[0], left=seen) if named else None
 
 
 def seen_in(conditions: tuple[Condition, ...]) -> Visible | None:

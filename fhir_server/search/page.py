@@ -5,7 +5,6 @@ https://hl7.org/fhir/R4/http.html#paging, NIST SP 800-38D (AES-GCM)
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -31,8 +30,7 @@ Snapshot = tuple[int, int]
 _NONCE_BYTES = 12
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """The last row returned: its value of each field of the query's `sort` (None where absent), its id and, in a search
     of several types, its type.
     """
@@ -42,8 +40,7 @@ class Position:
     type: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class PageState:
+class PageState(msgspec.Struct, frozen=True):
     """What the next page needs: the pairs of the first request, its read ceiling, the last row, its leniency, the
     snapshot the first page was read at (None where there was none), and the types that had rows then (None where nobody
     asked): a collection that was made later cannot be read at that snapshot.

@@ -4,7 +4,8 @@ https://hl7.org/fhir/R4/search.html, https://hl7.org/fhir/R4/search.html#errors
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError, Issue

@@ -3,9 +3,11 @@
 https://hl7.org/fhir/R4/search.html#sort, https://www.mongodb.com/docs/manual/tutorial/sort-results-with-indexes/
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.search.drive import Drive, drive, flattened, key_bounds, tokens_of
@@ -21,8 +23,7 @@ from fhir_server.search.visible import row_filter
 Sort = tuple[tuple[str, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """The order, its fields that may be absent, and the row after which the page begins."""
 
     sort: Sort

@@ -4,8 +4,10 @@ https://hl7.org/fhir/R4/search.html
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 _ONLY_LIVE_ROWS_HAVE = frozenset({"pt", "t", "s", "d", "q", "w", "c", "h", "g"})
 _ASKS_FOR_A_VALUE = frozenset({"$eq", "$in", "$all", "$regex", "$elemMatch", "$geoWithin", "$gte", "$gt"})
@@ -19,8 +21,7 @@ class Part:
     hint: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """What to read and in which order.
 
     `filter` is a MongoDB filter; `sort` pairs fields with 1 or -1 and ends in `_id`; `limit` counts rows.
@@ -43,7 +44,7 @@ class Query:
     hint: str | None = None
     fields: tuple[str, ...] = ()
     rounds: tuple[tuple[Part, ...], ...] = ()
-    asked: dict[str, Any] = field(default_factory=dict)
+    asked: dict[str, Any] = {}
     bodies: bool = True
 
     @property

@@ -3,8 +3,10 @@
 https://hl7.org/fhir/R4/search.html
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from fhir_server.core.outcome import Issue
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
@@ -305,8 +307,7 @@ class Include:
     iterate: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SearchRequest:
+class SearchRequest(msgspec.Struct, frozen=True):
     """Rows of `type` for which every one of `conditions` holds.
 
     `type` is empty in a search of several types, which stand in `types`. `sort` is empty where the client named no
@@ -331,4 +332,4 @@ class SearchRequest:
     types: tuple[str, ...] = ()
     applied: tuple[tuple[str, str], ...] = ()
     warnings: tuple[Issue, ...] = ()
-    parameter_set: ParameterSet = field(default=STANDARD)
+    parameter_set: ParameterSet = STANDARD

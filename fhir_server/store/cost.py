@@ -5,9 +5,10 @@ https://www.mongodb.com/docs/manual/reference/operator/aggregation/sample/
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
+
+from msgspec.structs import replace
 
 from fhir_server.search.cost import BUDGET, COUNT_BUDGET, SMALL, Estimate, Lead, is_surely_cheap, leads, too_costly
 from fhir_server.search.query import Query, live

@@ -1,39 +1,21 @@
 """A server with sign-in, as people and apps meet it: a real process with the demo population, or an app in the test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
-from uuid import uuid4
 
 import httpx
-import pytest
 import pytest_asyncio
-from pymongo import MongoClient
 
 from fhir_server.app import create_app
 from fhir_server.demo_accounts import add_demo_accounts
 from fhir_server.settings import Settings
 from smart_auth.authorization import Authorization
 from tests.auth.visitor import Visitor
-from tests.conftest import RunningServer, _end, start_server
+from tests.conftest import RunningServer
 
 IN_PROCESS_BASE = "http://localhost:8080/fhir"
-LOADING_SECONDS = 180.0
-
-
-@pytest.fixture(scope="session")
-def smart_server(
-    mongodb: MongoClient[dict[str, Any]], mongodb_uri: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningServer]:
-    """One server process with sign-in, two workers and the demo population, for the whole run."""
-    name = f"test_{uuid4().hex[:16]}"
-    environment = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": name, "FHIR_DEMO": "true"}
-    log = tmp_path_factory.mktemp("smart") / "server.log"
-    started = start_server(log, 2, environment, LOADING_SECONDS, auth="smart")
-    yield started
-    _end(started)
-    mongodb.drop_database(name)
 
 
 @pytest_asyncio.fixture

@@ -247,7 +247,7 @@ async def oauth_server(
         documents or MemoryDocuments(now=clock),
         OnePatient(),
         trail,
-        settings or SmartSettings(open_registration=True),
+        settings or SmartSettings(open_registration=True, open_to_systems=True),
         clock,
         lambda base: base == BASE,
         lambda request: BASE,

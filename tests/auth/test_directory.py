@@ -11,6 +11,7 @@ from smart_auth.directory import EncounterName, PatientName
 from tests.rest.in_process import opened, put
 
 DOCTOR = "Practitioner/d1"
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -64,12 +65,13 @@ async def test_a_practitioner_finds_related_patients_by_name_and_birth_date(cont
     assert not await directory.is_related(DOCTOR, "p3")
 
 
-async def test_encounters_of_one_patient_come_newest_first(context: RequestContext) -> None:
+async def test_encounters_that_may_be_seen_come_newest_first(context: RequestContext) -> None:
     ambulatory = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "AMB", "display": "ambulatory"}
     for id, who, start, more in (
         ("e1", "p1", "2025-01-02", {"type": [{"text": "Annual visit"}]}),
         ("e2", "p1", "2026-01-02T10:00:00Z", {}),
         ("e3", "p2", "2026-03-01", {}),
+        ("restricted", "p1", "2026-04-01", {"meta": {"security": [{"system": CONFIDENTIALITY, "code": "R"}]}}),
     ):
         await put(context, patient(who, "Ada", "Early"))
         encounter = {

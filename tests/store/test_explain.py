@@ -4,7 +4,6 @@ is named.
 
 import json
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +11,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from msgspec.structs import replace
 
 from fhir_server.interactions import explanation
 from fhir_server.interactions.context import RequestContext

@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from fhir_server.core.write_plan import Delete
 from fhir_server.search.query import Part, Query
@@ -94,7 +95,7 @@ async def test_what_many_reads_may_take_together_is_one_limit(database: Database
         await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 1_000_000}))
     allowance = Allowance(time.monotonic() + 10, 4_000_000)
     query = Query("Binary", {}, BY_ID, 10)
-    assert len(found(await search.find(database, replace(query, bodies=False), None, allowance))) == 3
+    assert len(found(await search.find(database, structs.replace(query, bodies=False), None, allowance))) == 3
     assert len(found(await search.find(database, query, None, allowance))) == 3
     error = await refused(search.find(database, query, None, allowance))
     assert (error.status, error.issues[0].number, error.issues[0].expression) == (400, 4006, "_count")
@@ -125,7 +126,7 @@ async def test_more_values_than_a_command_can_hold_are_refused(database: Databas
 async def test_rows_are_read_without_their_bodies(database: Database) -> None:
     await write(database, put("a", sort_keys={"n": {"a": 1}}))
     by_key = Query("Patient", {}, (("k.n.a", 1), *BY_ID), 1, frozenset({"k.n.a"}), bodies=False)
-    for query in (by_key, replace(by_key, missing_last=frozenset())):
+    for query in (by_key, structs.replace(by_key, missing_last=frozenset())):
         (row,) = (await search.find(database, query)).rows
         assert (row.id, row.keys, row.body) == ("a", (1, "a"), b"")
 
@@ -146,8 +147,8 @@ async def test_rounds_follow_each_other_and_their_parts_are_merged(database: Dat
     query = Query("Patient", {}, (("k.n.a", -1), ("_id", 1)), 20, frozenset({"k.n.a"}), rounds=whole)
     expected = ["both", "x3", "y3", "x2", "y2", "x1", "y1", "x0", "y0", "none"]
     assert found(await search.find(database, query, "now")) == expected
-    assert found(await search.find(database, replace(query, limit=3))) == expected[:3]
-    upwards = replace(query, sort=(("k.n.a", 1), ("_id", -1)))
+    assert found(await search.find(database, structs.replace(query, limit=3))) == expected[:3]
+    upwards = structs.replace(query, sort=(("k.n.a", 1), ("_id", -1)))
     assert found(await search.find(database, upwards)) == [*expected[8:0:-1], "both", "none"]
 
 

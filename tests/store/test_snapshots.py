@@ -1,11 +1,11 @@
 """Pages read at the snapshot of the first are the set of that moment, whatever others write meanwhile."""
 
 import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.core.write_plan import Delete
 from fhir_server.search.page import Position

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey, KeyParameters, RSAKey
 
 Json = dict[str, Any]
 Key = ECKey | RSAKey
@@ -31,7 +31,7 @@ EVERYTHING = (
 @cache
 def private_key(algorithm: str) -> Key:
     """The kit's key for an algorithm, made once: RS384 or ES384. Its kid is the algorithm's name."""
-    about = {"kid": f"kit-{algorithm}", "alg": algorithm, "use": "sig"}
+    about: KeyParameters = {"kid": f"kit-{algorithm}", "alg": algorithm, "use": "sig"}
     return RSAKey.generate_key(2048, about) if algorithm == "RS384" else ECKey.generate_key("P-384", about)
 
 
@@ -46,6 +46,7 @@ class App:
 
     client_id: str
     auth_method: str
+    name: str = ""
     secret: str = field(default="", repr=False)
     algorithm: str = "RS384"
 
@@ -76,10 +77,10 @@ def by_assertion(assertion: str) -> dict[str, str]:
     return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
 
-async def registered(http: httpx.AsyncClient, endpoint: str, auth_method: str, **metadata: Any) -> App:
+async def registered(http: httpx.AsyncClient, endpoint: str, name: str, auth_method: str, **metadata: Any) -> App:
     """A new app with this authentication; `metadata` beyond that of an app with a browser, which may do everything."""
     about = {
-        "client_name": "The kit's app",
+        "client_name": name,
         "redirect_uris": [REDIRECT_URI],
         "initiate_login_uri": LAUNCH_URI,
         "grant_types": ["authorization_code", "refresh_token"],
@@ -90,4 +91,4 @@ async def registered(http: httpx.AsyncClient, endpoint: str, auth_method: str, *
     answer = await http.post(endpoint, json={name: value for name, value in about.items() if value is not None})
     assert answer.status_code == 201, answer.text
     made = answer.json()
-    return App(made["client_id"], auth_method, made.get("client_secret", ""))
+    return App(made["client_id"], auth_method, name, made.get("client_secret", ""))

@@ -54,16 +54,20 @@ def jwks_site() -> Iterator[str]:
 async def apps(kit: Kit, jwks_site: str) -> dict[str, App]:
     """The kit's apps: public, symmetric, asymmetric by JWK Set and by its address, and a backend service of each."""
     register = partial(registered, kit.http, kit.smart["registration_endpoint"])
-    backend = {"redirect_uris": None, "initiate_login_uri": None, "grant_types": ["client_credentials"]}
-    backend["scope"] = "system/Patient.rs system/Observation.rs"
+    backend = {
+        "redirect_uris": None,
+        "initiate_login_uri": None,
+        "grant_types": ["client_credentials"],
+        "scope": "system/Patient.rs system/Observation.rs",
+    }
     at = f"{jwks_site}/jwks.json"
     return {
-        "public": await register("none"),
-        "symmetric": await register("client_secret_basic"),
-        "asymmetric": await register("private_key_jwt", jwks=key_set()),
-        "asymmetric-by-url": await register("private_key_jwt", jwks_uri=at),
-        "backend": await register("private_key_jwt", jwks=key_set(), **backend),
-        "backend-by-url": await register("private_key_jwt", jwks_uri=at, **backend),
+        "public": await register("Kit, public", "none"),
+        "symmetric": await register("Kit, with a secret", "client_secret_basic"),
+        "asymmetric": await register("Kit, with a key", "private_key_jwt", jwks=key_set()),
+        "asymmetric-by-url": await register("Kit, with a key at an address", "private_key_jwt", jwks_uri=at),
+        "backend": await register("Kit, backend", "private_key_jwt", jwks=key_set(), **backend),
+        "backend-by-url": await register("Kit, backend by address", "private_key_jwt", jwks_uri=at, **backend),
     }
 
 
@@ -99,7 +103,7 @@ async def practitioner(people: People) -> Person:
 
 @pytest_asyncio.fixture(scope="session")
 async def chart(kit: Kit, apps: dict[str, App], practitioner: Person) -> None:
-    """What the patient's chart lacks of the granular sets' categories; written down by the physician, as an app does."""
+    """What the patient's chart lacks of the granular sets' categories, written down by the physician in an app."""
     scope = "openid user/Condition.cs user/Observation.cs"
     launched = await kit.launch(apps["symmetric"], practitioner, scope)
     for resource in (_health_concern(), _housing()):

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 
 from tests.conformance.smart_kit.app import LAUNCH_URI, REDIRECT_URI, App, Json
-from tests.conformance.smart_kit.person import Choice, Person
+from tests.conformance.smart_kit.person import Choice, Page, Person
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 MOST_PAGES = 20
@@ -165,9 +165,7 @@ class Kit:
 
     async def opened(self, app: App, practitioner: Person, patient: str, **fields: str) -> dict[str, str]:
         """What the EHR tells the app when a practitioner opens it for a patient: `iss` and `launch`."""
-        page = await practitioner.page(self.smart["ehr_launch_endpoint"])
-        form = next(each for each in page.html.forms if each.fields.get("action") == "choose")
-        chosen = type(page)(await practitioner.send(page, form, patient=patient))
+        chosen = await self.chosen(practitioner, patient)
         form = next(each for each in chosen.html.forms if each.fields.get("action") == "launch")
         if "encounter" in form.fields and "encounter" not in fields:
             fields["encounter"] = form.xpath(".//select[@name='encounter']/option/@value")[1]
@@ -175,6 +173,12 @@ class Kit:
         address = sent.headers["location"]
         assert address.startswith(f"{LAUNCH_URI}?"), address
         return {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+
+    async def chosen(self, practitioner: Person, patient: str) -> Page:
+        """The page on which a practitioner opens an app for this patient."""
+        page = await practitioner.page(self.smart["ehr_launch_endpoint"])
+        form = next(each for each in page.html.forms if each.fields.get("action") == "choose")
+        return Page(await practitioner.send(page, form, patient=patient))
 
     async def get(self, path: str, launched: Launched | None = None, **headers: str) -> httpx.Response:
         """A FHIR request by GET, with the token of a launch."""

@@ -24,6 +24,15 @@ async def test_the_encounter_of_the_ehr_is_read(kit: Kit, ehr: Launched) -> None
     assert read.status_code == 200 and read.json()["subject"]["reference"].endswith(PATIENT)
 
 
+async def test_the_ehr_offers_the_encounters_that_the_practitioner_may_read(
+    kit: Kit, apps: dict[str, App], practitioner: Person, ehr: Launched
+) -> None:
+    page = await kit.chosen(practitioner, PATIENT)
+    offered = page.html.xpath("//select[@name='encounter']/option/@value")[1:]
+    found = await kit.search(ehr, "Encounter", {"patient": PATIENT})
+    assert offered and set(offered) == set(found)
+
+
 @pytest.mark.parametrize("kind", ["public", "symmetric", "asymmetric", "asymmetric-by-url"])
 async def test_an_app_may_authorize_by_post(kit: Kit, apps: dict[str, App], patient: Person, kind: str) -> None:
     launched = await kit.launch(apps[kind], patient, " ".join((*FIXED, "patient/Patient.rs")), by_post=True)

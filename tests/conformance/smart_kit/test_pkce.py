@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conformance.smart_kit.app import App
+from tests.conformance.smart_kit.app import App, Json
 from tests.conformance.smart_kit.kit import Asked, Kit, challenge_of, new_verifier
 from tests.conformance.smart_kit.person import Person
 
@@ -34,10 +34,10 @@ async def test_a_wrong_verifier_is_refused(
 
 
 @pytest.mark.parametrize(
-    "changed", [{"code_challenge": ""}, {"code_challenge_method": "plain"}, {"code_challenge": "short"}]
+    "changed", [{"code_challenge": ""}, {"code_challenge": "short"}, {"code_challenge_method": "plain"}]
 )
 async def test_a_request_without_a_good_challenge_gets_no_code(
-    kit: Kit, apps: dict[str, App], patient: Person, changed: dict[str, str]
+    kit: Kit, apps: dict[str, App], patient: Person, changed: Json
 ) -> None:
     asked = await kit.authorize(apps["symmetric"], patient, SCOPE, **changed)
     assert "code" not in asked.answer and asked.answer["error"] == "invalid_request"

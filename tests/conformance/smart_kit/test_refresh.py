@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from tests.conformance.smart_kit.app import App
+from tests.conformance.smart_kit.conftest import People
 from tests.conformance.smart_kit.kit import Kit, Launched
 from tests.conformance.smart_kit.person import Person
 from tests.conformance.smart_kit.scopes import FIXED
@@ -63,8 +64,7 @@ async def test_a_refresh_token_lasts_three_months_from_each_use(kit: Kit, standa
     assert told.json()["exp"] - told.json()["iat"] >= 92 * DAY
 
 
-async def test_online_access_ends_when_the_person_signs_out(kit: Kit, apps: dict[str, App], people: object) -> None:
-    assert callable(people)
+async def test_online_access_ends_when_the_person_signs_out(kit: Kit, apps: dict[str, App], people: People) -> None:
     someone = await people("nora.fairchild")
     launched = await kit.launch(apps["public"], someone, "launch/patient patient/Patient.rs online_access")
     assert "online_access" in launched.scopes

@@ -1,10 +1,10 @@
 """Sealed cursors: they open for whom they were made, and for nobody else."""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import resource_types

@@ -1,0 +1,462 @@
+"""What patient a might send to learn something of patient b: by every interaction, parameter and header."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from fhir_server.definitions.registry import resource_types
+from tests.auth.two_worlds import HIDDEN, OWN, SECRET, A, B, Sent
+from tests.rest.conftest import observation
+from tests.rest.writers import entry, patch_in_binary
+
+PLACES = (*HIDDEN, "Observation/never-there", "Patient/never-there", "Observation/za-1", f"Patient/{A}")
+
+_READ_HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"if-none-match": 'W/"1"'},
+    {"if-none-match": "*"},
+    {"if-modified-since": "Wed, 01 Jan 2020 00:00:00 GMT"},
+    {"if-modified-since": "Tue, 01 Jan 2036 00:00:00 GMT"},
+    {"accept": "text/html"},
+    {"prefer": "handling=lenient"},
+)
+
+
+def get(url: str, **headers: str) -> Sent:
+    return Sent("GET", url, headers=headers)
+
+
+def _instances() -> Iterator[Sent]:
+    for place in PLACES:
+        for headers in _READ_HEADERS:
+            yield Sent("GET", place, headers=headers)
+        yield Sent("HEAD", place)
+        for rest in ("?_summary=true", "?_elements=id", "?_format=html", "?_summary=count", "?_pretty=true", "/", "?x=1"):
+            yield get(f"{place}{rest}")
+        for rest in ("_history", "_history?_count=0", "_history?_since=2020-01-01T00:00:00Z", "_history?_format=html"):
+            yield get(f"{place}/{rest}")
+        for version in ("1", "2", "3", "0", "x"):
+            yield get(f"{place}/_history/{version}")
+            yield Sent("HEAD", f"{place}/_history/{version}")
+        yield get(f"{place}/$everything")
+        yield get(f"{place}/_search")
+
+
+def _compartments() -> Iterator[Sent]:
+    for place in (f"Patient/{B}", f"Patient/{A}", "Encounter/zb-visit", "Device/zb-device", "RelatedPerson/zb-parent"):
+        for inner in ("*", "Observation", "Condition", "AllergyIntolerance", "Group", "Person", "Patient", "Provenance"):
+            for query in ("", "?_summary=count", "?_total=accurate", "?_include=*&_revinclude=*"):
+                yield get(f"{place}/{inner}{query}")
+        yield Sent("POST", f"{place}/Observation/_search", form="status=final")
+        yield Sent("POST", f"{place}/_search", form="_summary=count")
+    yield get("Practitioner/dr/*")
+    yield get("Practitioner/dr/Patient")
+
+
+_OBSERVATIONS = [
+    "",
+    f"subject=Patient/{B}",
+    f"subject:Patient={B}",
+    f"patient={B}",
+    f"patient={A},{B}",
+    "patient.name=" + SECRET,
+    "patient:not=" + A,
+    f"subject:missing=true",
+    f"subject:missing=false",
+    "subject:identifier=urn:mrn|b1",
+    "_id=zb-1",
+    "_id=zb-1,za-1",
+    "_id:not=za-1",
+    "status=final",
+    "status:not=final",
+    "code=http://loinc.org|8302-2",
+    "code:text=" + SECRET,
+    "code:in=http://example.org/none",
+    f"value-string={SECRET}",
+    f"value-string:contains={SECRET[:4]}",
+    "value-quantity=gt4",
+    "date=gt2020-01-01",
+    "date=lt2030-01-01",
+    "category=laboratory",
+    "combo-code=8302-2",
+    "code-value-quantity=8302-2$gt1",
+    f"_content={SECRET}",
+    f"_text={SECRET}",
+    "_content=mine",
+    "_text:contains=mine",
+    "_lastUpdated=gt2020-01-01",
+    "_lastUpdated=lt2020-01-01",
+    "_profile=http://example.org/p",
+    "_tag=x",
+    "_security=R",
+    "_source=urn:x",
+    "_list=zb-list",
+    "_list=za-list",
+    "_list=never-there",
+    "focus=Patient/" + B,
+    "focus:Patient.name=" + SECRET,
+    "has-member=Observation/zb-1",
+    f"has-member.value-string={SECRET}",
+    f"has-member.patient={B}",
+    "has-member.has-member.status=final",
+    "derived-from=Observation/zgone",
+    "derived-from.status=final",
+    "derived-from:Observation.status=final",
+    "performer=Practitioner/dr",
+    "performer:Patient.name=" + SECRET,
+    "performer:Practitioner.name=healer",
+    "encounter=zb-visit",
+    "encounter.status=finished",
+    f"subject:Patient.identifier=urn:mrn|a1",
+    "subject:Patient.identifier=urn:mrn|b1",
+    "subject:Patient.general-practitioner.name=healer",
+    "subject:Patient.link.name=anna",
+    "subject:Group.type=person",
+    "subject:Group.member=Patient/" + A,
+    "_has:Provenance:target:agent=Practitioner/dr",
+    f"_has:Provenance:target:agent=Patient/{A}",
+    "_has:Observation:has-member:status=final",
+    f"_has:Observation:has-member:patient={B}",
+    "_has:Observation:has-member:_has:Observation:has-member:status=final",
+    "_has:Goal:addresses:_id=zb-goal",
+    "_has:List:item:status=current",
+    "_has:List:item:_id=zb-list",
+    "_has:Task:focus:status=draft",
+    f"_has:Task:focus:patient={B}",
+    "_has:Task:focus:owner.name=" + SECRET,
+    f"_filter=value-string eq {SECRET}",
+    f"_filter=patient eq {B} or status eq final",
+    "_filter=not (patient eq zann)",
+    f"_filter=patient.name eq {SECRET}",
+    "_filter=_id eq zb-1 or _id eq za-1",
+    "_filter=derived-from.status eq final",
+]
+_RESULTS = [
+    "",
+    "_summary=count",
+    "_total=accurate",
+    "_total=estimate&_count=1",
+    "_total=none",
+    "_count=0",
+    "_count=1",
+    "_sort=-date,_id",
+    "_sort=-_lastUpdated",
+    "_include=*",
+    "_revinclude=*",
+    "_include=*&_include:iterate=*&_revinclude=*&_revinclude:iterate=*",
+    "_elements=id",
+    "_format=html",
+    "__explain=true",
+]
+
+
+def _searches() -> Iterator[Sent]:
+    for number, query in enumerate(_OBSERVATIONS):
+        yield get(f"Observation?{query}")
+        yield get(f"Observation?{query}&_summary=count")
+        more = _RESULTS[number % len(_RESULTS)]
+        yield get(f"Observation?{query}&{more}")
+        yield Sent("POST", "Observation/_search", form=f"{query}&{_RESULTS[(number * 7 + 3) % len(_RESULTS)]}")
+    for more in _RESULTS:
+        yield get(f"Observation?{more}")
+        yield get(f"Patient?{more}")
+        yield get(f"Observation?status=final&{more}")
+
+
+_OTHERS = [
+    "Patient?",
+    "Patient?name=" + SECRET,
+    "Patient?name:contains=only",
+    "Patient?identifier=urn:mrn|b1",
+    "Patient?identifier=urn:mrn|a1",
+    "Patient?identifier:of-type=x|y|z",
+    "Patient?gender=female",
+    "Patient?gender:not=male",
+    "Patient?birthdate=1980-01-01",
+    "Patient?link=Patient/" + A,
+    "Patient?link.name=anna",
+    "Patient?general-practitioner=Practitioner/dr",
+    "Patient?general-practitioner.name=healer",
+    "Patient?_has:Observation:patient:status=final",
+    f"Patient?_has:Observation:patient:value-string={SECRET}",
+    "Patient?_has:Observation:subject:performer.name=healer",
+    "Patient?_has:Observation:performer:status=final",
+    "Patient?_has:Condition:asserter:_id=zb-condition",
+    "Patient?_has:Communication:recipient:status=completed",
+    "Patient?_has:Group:member:type=person",
+    "Patient?_has:Person:link:_id=zperson",
+    "Patient?_has:Encounter:patient:_has:Encounter:part-of:status=finished",
+    "Patient?_list=zb-list",
+    "Patient?_id=" + B,
+    f"Patient?_id={A},{B}",
+    f"Patient?_filter=name eq {SECRET} or name eq anna",
+    "Patient?_text=mine",
+    f"Patient?_content={SECRET}",
+    "Patient?phonetic=anna",
+    "Patient?_revinclude=*",
+    "Patient?_include=*&_revinclude:iterate=*&_include:iterate=*",
+    "Patient?_revinclude=Observation:focus",
+    "Patient?_revinclude=Communication:recipient&_revinclude=Condition:asserter&_revinclude=AllergyIntolerance:asserter",
+    "Patient?_revinclude=Group:member&_revinclude=Person:link&_revinclude=Patient:link",
+    "Patient?_sort=family",
+    "Patient?_sort=-birthdate&_count=1",
+    "Practitioner?_revinclude=*",
+    "Practitioner?_revinclude=Patient:general-practitioner&_revinclude=Encounter:participant",
+    "Practitioner?_has:Patient:general-practitioner:name=" + SECRET,
+    "Practitioner?_has:Patient:general-practitioner:gender=female&_summary=count",
+    "Practitioner?_has:Encounter:participant:status=finished",
+    "Practitioner?_has:Observation:performer:value-string=" + SECRET,
+    "Practitioner?_has:Observation:performer:patient=" + B,
+    "Medication?_contained=true",
+    "Medication?_contained=both",
+    "Medication?_contained=true&_containedType=contained",
+    f"Medication?_contained=true&code:text={SECRET}",
+    "Medication?_contained=both&_total=accurate&_count=1",
+    f"MedicationRequest?medication.code:text={SECRET}",
+    "MedicationRequest?medication:Medication.status=active",
+    "List?item=Observation/za-1",
+    "List?item.value-string=" + SECRET,
+    "List?_include=List:item",
+    f"List?title={SECRET}",
+    "Goal?_include=*",
+    "Condition?",
+    "Condition?_summary=count",
+    "AllergyIntolerance?_total=accurate",
+    "Encounter?",
+    "Group?",
+    "Group?member=Patient/" + A,
+    "Group?_summary=count",
+    "Person?link=Patient/" + A,
+    "Provenance?agent=Patient/" + A,
+    "Provenance?target=Observation/zb-1",
+    "Provenance?target:Observation.value-string=" + SECRET,
+    "Provenance?patient=" + B,
+    "Task?owner=Patient/" + A,
+    "Task?focus=Observation/za-1",
+    "Communication?recipient=Patient/" + A,
+    "Communication?sender=Patient/" + A,
+    "RelatedPerson?patient=" + B,
+    "Device?patient=" + B,
+    "AuditEvent?patient=" + B,
+    "AuditEvent?entity=Patient/" + B,
+    "Binary?",
+    "Bundle?",
+    "CareTeam?patient.link.name=" + SECRET,
+    "?_type=Observation,Patient",
+    "?_type=Observation,Condition&_summary=count",
+    "?_type=Group",
+    "?_type=Person,Group&_summary=count",
+    "?_id=zb-1",
+    f"?_content={SECRET}",
+    "?_text=mine",
+    "?_lastUpdated=gt2020-01-01&_count=2",
+    "?_count=1",
+    "?_summary=count",
+    "?_total=accurate&_count=1",
+    "?_total=estimate&_count=1",
+    "?_type=Observation&_list=zb-list",
+    "_history",
+    "_history?_count=0",
+    "_history?_count=1",
+    "_history?_since=2020-01-01T00:00:00Z",
+    "Observation/_history",
+    "Observation/_history?_count=0",
+    "Observation/_history?_count=2",
+    "Group/_history",
+    "Group/_history?_count=0",
+    "Condition/_history?_count=0",
+    "Patient/_history",
+    "Patient/_history?_format=html",
+    "metadata",
+    f"metadata?mode=terminology",
+    "Patient?access_token=patient",
+    "",
+]
+
+
+def _others() -> Iterator[Sent]:
+    for url in _OTHERS:
+        yield get(url)
+        if "?" in url:
+            yield get(f"{url}&_total=accurate")
+            yield get(f"{url}&_format=html")
+            yield Sent("HEAD", url)
+            type, _, form = url.partition("?")
+            yield Sent("POST", f"{type}/_search" if type else "_search", form=form)
+
+
+def _every_type() -> Iterator[Sent]:
+    for type in resource_types():
+        yield get(f"{type}?_summary=count")
+        yield get(f"{type}?_count=1")
+        yield get(f"{type}/_history?_count=0")
+        yield get(f"Patient/{B}/{type}?_summary=count")
+
+
+def bundle(type: str, *entries: dict[str, Any]) -> Sent:
+    return Sent("POST", "", {"resourceType": "Bundle", "type": type, "entry": list(entries)})
+
+
+def _bundled_reads() -> Iterator[Sent]:
+    urls = [*PLACES, *(f"{place}/_history" for place in PLACES), *(f"{place}/_history/1" for place in PLACES)]
+    urls += [f"Observation?{query}" for query in _OBSERVATIONS] + [url for url in _OTHERS if url not in ("metadata", "")]
+    for start in range(0, len(urls), 40):
+        entries = [entry("GET", url.replace(" ", "%20")) for url in urls[start : start + 40]]
+        yield bundle("batch", *entries)
+    for place in PLACES:
+        conditional = entry("GET", place, ifNoneMatch='W/"1"')
+        yield bundle("batch", conditional, entry("GET", place, ifModifiedSince="2036-01-01T00:00:00Z"))
+        yield bundle("transaction", entry("GET", place), entry("HEAD", place))
+
+
+READS: dict[str, Sequence[Sent]] = {
+    "by id and version": list(_instances()),
+    "by compartment": list(_compartments()),
+    "by search of Observation": list(_searches()),
+    "by search of others": list(_others()),
+    "by type": list(_every_type()),
+    "by Bundle": list(_bundled_reads()),
+}
+
+
+def resource_at(place: str, **more: Any) -> dict[str, Any]:
+    """Something that may be stored there by who may."""
+    type, _, id = place.partition("/")
+    subject = {"reference": f"Patient/{A}"}
+    match type:
+        case "Patient":
+            made: dict[str, Any] = {"resourceType": "Patient", "name": [{"family": "Anna"}]}
+        case "Goal":
+            made = {"resourceType": type, "lifecycleStatus": "active", "description": {"text": "x"}, "subject": subject}
+        case "Condition":
+            made = {"resourceType": type, "subject": subject}
+        case "AllergyIntolerance":
+            made = {"resourceType": type, "patient": subject}
+        case "Communication":
+            made = {"resourceType": type, "status": "completed", "subject": subject}
+        case _:
+            made = observation(A)
+            type = "Observation"
+    return made | {"id": id} | more
+
+
+_WRITE_HEADERS: tuple[dict[str, str], ...] = (
+    {},
+    {"if-match": 'W/"1"'},
+    {"if-match": 'W/"2"'},
+    {"if-match": "*"},
+    {"if-none-match": "*"},
+    {"prefer": "return=OperationOutcome, only-changes"},
+)
+_JSON_PATCH = {"content-type": "application/json-patch+json"}
+_PATCHES: tuple[list[dict[str, Any]], ...] = (
+    [{"op": "test", "path": "/status", "value": "final"}],
+    [{"op": "test", "path": "/valueString", "value": SECRET}],
+    [{"op": "add", "path": "/language", "value": "en"}],
+    [{"op": "replace", "path": "/subject/reference", "value": f"Patient/{A}"}],
+    [{"op": "remove", "path": "/nothing"}],
+)
+
+
+def _updates() -> Iterator[Sent]:
+    for place in HIDDEN:
+        for headers in _WRITE_HEADERS:
+            content = resource_at(place)
+            yield Sent("PUT", f"{content['resourceType']}/{content['id']}", content, headers)
+            yield Sent("DELETE", place, None, headers)
+            yield Sent("PATCH", place, _PATCHES[0], headers | _JSON_PATCH)
+        yield Sent("PUT", place, resource_at(place) | {"resourceType": place.partition("/")[0]})
+        for change in _PATCHES:
+            yield Sent("PATCH", place, change, _JSON_PATCH)
+        yield Sent("PATCH", place, {"language": "en"}, {"content-type": "application/merge-patch+json"})
+
+
+_CONDITIONS = [
+    "_id=zb-1",
+    "_id=zgone",
+    f"subject=Patient/{B}",
+    f"value-string={SECRET}",
+    "status=final&_id=zb-1",
+    f"patient={A}&_id=zb-1",
+    "_id=za-1,zb-1",
+    "code=8302-2&date=gt2100",
+    "identifier=urn:x|y",
+    f"_content={SECRET}",
+    "performer:identifier=urn:x|y",
+    f"patient.name={SECRET}",
+    "_has:Provenance:target:_id=zb-provenance",
+    "_list=zb-list",
+]
+
+
+def _conditional() -> Iterator[Sent]:
+    for condition in _CONDITIONS:
+        yield Sent("PUT", f"Observation?{condition}", observation("never-there"))
+        yield Sent("PUT", f"Observation?{condition}", observation("never-there", id="zb-1"))
+        yield Sent("PATCH", f"Observation?{condition}", _PATCHES[0], _JSON_PATCH)
+        yield Sent("POST", "Observation", observation("never-there"), {"if-none-exist": condition})
+        if "za-1" not in condition:
+            yield Sent("DELETE", f"Observation?{condition}")
+    for mrn in ("a1", "b1", "none"):
+        criteria = f"identifier=urn:mrn|{mrn}"
+        yield Sent("POST", "Patient", resource_at("Patient/x"), {"if-none-exist": criteria})
+        yield Sent("PUT", f"Patient?{criteria}", resource_at(f"Patient/{B}"))
+        yield Sent("PATCH", f"Patient?{criteria}", _PATCHES[1], _JSON_PATCH)
+        if mrn != "a1":
+            yield Sent("DELETE", f"Patient?{criteria}")
+
+
+def _created() -> Iterator[Sent]:
+    """Creates that refer to what is hidden, and updates that would."""
+    for place in (*HIDDEN, "Observation/never-there", "Patient/never-there"):
+        reference = {"reference": place}
+        yield Sent("POST", "Observation", observation("x", subject=reference))
+        yield Sent("POST", "Goal", resource_at("Goal/x", subject=reference))
+        for target in ([reference], [{"reference": f"Patient/{A}"}, reference], [{"reference": "Observation/za-1"}, reference]):
+            provenance = {"resourceType": "Provenance", "target": target, "recorded": "2024-05-04T00:00:00Z"}
+            yield Sent("POST", "Provenance", provenance | {"agent": [{"who": {"reference": "Practitioner/dr"}}]})
+        task = {"resourceType": "Task", "status": "draft", "intent": "order", "focus": reference}
+        yield Sent("POST", "Task", task)
+        yield Sent("POST", "Task", task | {"for": {"reference": "Group/zall"}})
+        binary = {"resourceType": "Binary", "contentType": "text/plain", "data": "QQ=="}
+        yield Sent("POST", "Binary", binary | {"securityContext": reference})
+
+
+def _transactions() -> Iterator[Sent]:
+    fullurl = "urn:uuid:11111111-2222-4333-8444-555555555555"
+    own = {"fullUrl": fullurl} | entry("POST", "Goal", resource_at("Goal/x", subject={"reference": "Patient/never-there"}))
+    del own["resource"]["id"]
+    for place in HIDDEN:
+        content = resource_at(place)
+        at = f"{content['resourceType']}/{content['id']}"
+        yield bundle("transaction", entry("PUT", at, content))
+        yield bundle("transaction", entry("PUT", at, content, ifMatch='W/"1"'))
+        yield bundle("transaction", entry("DELETE", place))
+        change = patch_in_binary("application/json-patch+json", _PATCHES[0])
+        yield bundle("transaction", entry("PATCH", place, change))
+        yield bundle("batch", entry("PUT", at, content), entry("DELETE", place), entry("PATCH", place, change))
+        yield bundle("transaction", entry("DELETE", place), own)
+    for condition in _CONDITIONS:
+        yield bundle("transaction", entry("POST", "Observation", observation("x"), ifNoneExist=condition))
+        yield bundle("transaction", entry("PUT", f"Observation?{condition}", observation("x")))
+        if "za-1" not in condition:
+            yield bundle("transaction", entry("DELETE", f"Observation?{condition}"), own)
+    for reference in (
+        "Patient?identifier=urn:mrn|b1",
+        "Patient?identifier=urn:mrn|a1",
+        f"Patient?name={SECRET}",
+        "Patient?_id=" + B,
+        "Group?_id=zall",
+        "Observation?_id=zb-1",
+    ):
+        goal = resource_at("Goal/x", addresses=[{"reference": reference}])
+        del goal["id"]
+        yield bundle("transaction", entry("POST", "Goal", goal))
+        yield bundle("transaction", entry("POST", "Goal", goal | {"subject": {"reference": reference}}))
+
+
+WRITES: dict[str, Sequence[Sent]] = {
+    "by id": list(_updates()),
+    "by condition": list(_conditional()),
+    "by reference": list(_created()),
+    "by transaction": list(_transactions()),
+}

@@ -1,0 +1,172 @@
+"""1.11 Granular scopes: every search of the run with full scopes again, filtered by category and by nothing else."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from tests.conformance.smart_kit.app import App, Json
+from tests.conformance.smart_kit.kit import Kit, Launched
+from tests.conformance.smart_kit.person import Person
+from tests.conformance.smart_kit.scopes import FIXED, Granular, categories, is_granted
+
+pytestmark = pytest.mark.slow
+
+Search = tuple[str, dict[str, str]]
+GranularLaunch = tuple[Granular, Launched]
+PAGE = 20
+# Of each kind of search; the kits take one of every value that they saw.
+MOST_VALUES = 6
+
+
+@pytest_asyncio.fixture(scope="module", params=["Condition", "Observation"])
+async def type(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest_asyncio.fixture(scope="module")
+async def everything(kit: Kit, standalone: Launched, type: str) -> list[Json]:
+    """All of the patient's resources of the type, as the app with full scopes sees them."""
+    found = await kit.search(standalone, type, {"patient": standalone.patient}, count=100)
+    assert len({token for each in found.values() for token in categories(each)}) >= 3
+    return list(found.values())
+
+
+@pytest_asyncio.fixture(scope="module")
+async def searches(standalone: Launched, type: str, everything: list[Json]) -> list[Search]:
+    """The searches of US Core for the type, by the values that the resources have."""
+    make = _of_conditions if type == "Condition" else _of_observations
+    found = list(make(everything))
+    assert len(found) > 20
+    return [("GET", {"patient": standalone.patient, **search}) for search in found] + [
+        ("POST", {"patient": f"Patient/{standalone.patient}", **search}) for search in found[::4]
+    ]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def seen(kit: Kit, standalone: Launched, type: str, searches: list[Search]) -> list[dict[str, Json]]:
+    """What each of the searches finds with full scopes."""
+    found = [await kit.search(standalone, type, asked, how == "POST", PAGE) for how, asked in searches]
+    assert sum(map(bool, found)) > len(found) / 2
+    return found
+
+
+async def test_a_search_finds_what_was_granted_and_nothing_else(
+    kit: Kit, granular_launch: GranularLaunch, type: str, searches: list[Search], seen: list[dict[str, Json]]
+) -> None:
+    granted, launched = granular_launch
+    hidden = 0
+    for (how, asked), before in zip(searches, seen, strict=True):
+        found = await kit.search(launched, type, asked, how == "POST", PAGE)
+        expected = {id for id, resource in before.items() if is_granted(granted, resource)}
+        assert set(found) == expected, (how, type, asked)
+        hidden += len(before) - len(found)
+    assert hidden > 0
+
+
+async def test_a_count_is_of_what_was_granted(
+    kit: Kit, granular_launch: GranularLaunch, type: str, everything: list[Json]
+) -> None:
+    granted, launched = granular_launch
+    expected = sum(is_granted(granted, each) for each in everything)
+    for asked in ({"_summary": "count"}, {"_total": "accurate", "_count": "1"}):
+        answer = await kit.http.get(f"{kit.base}/{type}", params=asked, headers=launched.bearer)
+        assert answer.json()["total"] == expected
+
+
+async def test_a_matching_resource_is_read_and_no_other(
+    kit: Kit, granular_launch: GranularLaunch, type: str, everything: list[Json]
+) -> None:
+    granted, launched = granular_launch
+    for token in (token for of, token in granted if of == type):
+        match = next(each for each in everything if token in categories(each))
+        assert (await kit.get(f"{type}/{match['id']}", launched)).status_code == 200, token
+    other = next(each for each in everything if not is_granted(granted, each))
+    refused = await kit.get(f"{type}/{other['id']}", launched)
+    assert refused.status_code in (403, 404)
+    assert refused.json()["resourceType"] == "OperationOutcome"
+
+
+async def test_the_granular_scopes_are_granted_as_asked_for(granular_launch: GranularLaunch) -> None:
+    _, launched = granular_launch
+    assert sorted(launched.scopes) == sorted(launched.asked.sent["scope"].split())
+
+
+async def test_the_person_picks_categories_in_place_of_types(
+    kit: Kit, apps: dict[str, App], patient: Person, chart: None
+) -> None:
+    asked = (*FIXED, "patient/Patient.rs", "patient/Condition.rs", "patient/Observation.rs")
+
+    def picked(boxes: Any) -> list[str]:
+        narrower = [box for box in boxes if box.endswith(("|problem-list-item", "|vital-signs", "|procedure"))]
+        assert len(narrower) == 3
+        return [*FIXED, "patient/Patient.rs", *narrower]
+
+    launched = await kit.launch(apps["symmetric"], patient, " ".join(asked), choice=picked)
+    assert {"patient/Condition.rs", "patient/Observation.rs"}.isdisjoint(launched.scopes)
+    assert {*FIXED, "patient/Patient.rs"} <= set(launched.scopes)
+    codes = sorted(scope.rpartition("|")[2] for scope in launched.scopes if "?category=" in scope)
+    assert codes == ["problem-list-item", "procedure", "vital-signs"]
+    for type, code in (("Condition", "problem-list-item"), ("Observation", "vital-signs")):
+        found = await kit.search(launched, type, {"patient": launched.patient}, count=100)
+        assert found and all(any(token.endswith(f"|{code}") for token in categories(each)) for each in found.values())
+
+
+def _of_conditions(found: list[Json]) -> Iterator[dict[str, str]]:
+    yield {}
+    status = "http://terminology.hl7.org/CodeSystem/condition-clinical|active"
+    for token in _tokens(found):
+        yield {"category": token}
+        yield {"category": token.rpartition("|")[2]}
+        yield {"category": token, "clinical-status": "active"}
+    yield {"clinical-status": status}
+    yield {"clinical-status": "active,resolved,inactive"}
+    for name, element in (("onset-date", "onsetDateTime"), ("recorded-date", "recordedDate")):
+        for prefix, date in _dates(found, element):
+            yield {name: f"{prefix}{date}"}
+    yield {"abatement-date": "gt1900-01-01"}
+    for code in _codes(found):
+        yield {"code": code}
+    for each in found:
+        if "encounter" in each:
+            encounter = each["encounter"]["reference"]
+            yield {"category": "encounter-diagnosis", "encounter": encounter}
+    yield {"_lastUpdated": "gt2000-01-01T00:00:00Z"}
+    yield {"_lastUpdated": f"le{found[0]['meta']['lastUpdated']}"}
+
+
+def _of_observations(found: list[Json]) -> Iterator[dict[str, str]]:
+    tokens = _tokens(found)
+    for token in tokens:
+        yield {"category": token}
+        yield {"category": token.rpartition("|")[2]}
+        yield {"category": token, "status": "final,amended,corrected,preliminary"}
+        yield {"category": token, "_lastUpdated": "gt2000-01-01T00:00:00Z"}
+        for prefix, date in _dates([each for each in found if token in categories(each)], "effectiveDateTime")[:4]:
+            yield {"category": token, "date": f"{prefix}{date}"}
+    yield {"category": ",".join(tokens)}
+    for code in _codes(found):
+        yield {"code": code}
+        yield {"code": code.rpartition("|")[2]}
+        yield {"code": code, "date": "ge2000-01-01"}
+    yield {"status": "final"}
+
+
+def _tokens(found: list[Json]) -> list[str]:
+    return sorted({token for each in found for token in categories(each)})
+
+
+def _codes(found: list[Json]) -> list[str]:
+    """Codes of resources of different categories first, so that both sides of a set are asked for."""
+    by_category: dict[tuple[str, ...], list[str]] = {}
+    for each in found:
+        coding = each["code"]["coding"][0]
+        by_category.setdefault(tuple(sorted(categories(each))), []).append(f"{coding['system']}|{coding['code']}")
+    firsts = [codes[0] for codes in by_category.values()]
+    return list(dict.fromkeys(firsts + [codes[-1] for codes in by_category.values()]))[: 2 * MOST_VALUES]
+
+
+def _dates(found: list[Json], element: str) -> list[tuple[str, str]]:
+    dates = sorted({each[element] for each in found if element in each})[:: max(1, len(found) // MOST_VALUES)]
+    return [(prefix, date) for date in dates[:2] for prefix in ("", "gt", "ge", "lt", "le")]
