@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -15,14 +16,11 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 import fhir_server
 from fhir_server import logs, observability, tracing
-from fhir_server.core import outcome
 from fhir_server.definitions.parameter_set import InForce
 from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
@@ -49,9 +47,7 @@ from seeds.examples import EXAMPLES
 from seeds.stories import STORIES
 from smart_auth.access import AccessContext, Guard, NotAdmitted
 from smart_auth.authorization import Authorization
-from smart_auth.discovery import discovery_routes
 from smart_auth.documents import Change
-from smart_auth.pages_routes import pages_routes
 from smart_auth.settings import SmartSettings
 
 log = structlog.get_logger()
@@ -105,7 +101,7 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
             await mongo.close(database)
             log.info("worker ended")
 
-    app = FastAPI(
+    app = _Application(
         title="fhir-server",
         version=fhir_server.__version__,
         lifespan=lifespan,
@@ -121,11 +117,22 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
     app.router.routes.extend(
         [reads, openapi_route(EXAMPLES), *others, metrics_route(), *health_routes(), *_pages(settings)]
     )
-    app.add_exception_handler(HTTPException, _unrouted)
     app.add_middleware(Surroundings)
     if settings.auth == "smart":
         app.add_middleware(Cors, origins=partial(_origins, app), endpoints=CROSS_ORIGIN_ENDPOINTS)
     return app
+
+
+class _Application(FastAPI):
+    """FastAPI with the layers that we add, and none of its own around them: `Surroundings` answers every error, and
+    bodies are bounded where they are read. Six layers took 40 to 80 µs of each request.
+    """
+
+    def build_middleware_stack(self) -> ASGIApp:
+        app: ASGIApp = self.router
+        for layer, args, options in reversed(self.user_middleware):
+            app = layer(app, *args, **options)
+        return app
 
 
 class _Closed:
@@ -153,7 +160,7 @@ async def _signing_in(
     authorization = sign_in(settings, server, auditor)
     app.state.authorization = authorization
     app.state.guard = guard or authorization.guard
-    added = [*authorization.routes(), *discovery_routes(authorization, BASE_PATH), *pages_routes(authorization)]
+    added = authorization.routes()
     app.router.routes.extend(added)
     try:
         yield [authorization.run(), auditor.run()]
@@ -245,7 +252,8 @@ async def administration(settings: Settings, database: mongo.Database) -> AsyncI
     try:
         yield sign_in(settings, await compose(settings, database, InForce()), auditor)
     finally:
-        await auditor.end()
+        # Nobody keeps what is said on a terminal.
+        await auditor.end(says_anchor=not sys.stderr.isatty())
 
 
 async def compose(settings: Settings, database: mongo.Database, parameters: InForce) -> Server:
@@ -261,15 +269,4 @@ async def compose(settings: Settings, database: mongo.Database, parameters: InFo
         parameters=parameters,
         care_relation_days=settings.care_relation_days,
         oauth_endpoints=OAUTH_ENDPOINTS if settings.auth == "smart" else (),
-    )
-
-
-async def _unrouted(request: Request, error: Exception) -> Response:
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        allow = (error.headers or {}).get("Allow", "")
-        refusal = outcome.METHOD_NOT_ALLOWED(f"{request.method} is not possible here; {allow} is.")
-        refusal.headers = {"Allow": allow}
-        raise refusal
-    raise outcome.UNKNOWN_ROUTE(
-        "There is nothing at this path. The FHIR base is /fhir; /fhir/metadata says what it offers."
     )

@@ -5,16 +5,19 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from fhir_server.cli_auth import account_of, end_grants, run
+from fhir_server.cli_auth import account_of, end_grants, run, table_of
 from fhir_server.cli_start import DATA_DIR, console, stop
+from fhir_server.core.reference import is_id
 
 if TYPE_CHECKING:
     from smart_auth.access import Kind
     from smart_auth.authorization import Authorization
 
 accounts = typer.Typer(no_args_is_help=True, help="People who can sign in.")
+
+SHORTEST_PASSWORD = 8
+"""NIST SP 800-63B 5.1.1.2."""
 
 USERNAME = Annotated[str, typer.Argument(metavar="USERNAME")]
 
@@ -32,6 +35,7 @@ def add_account(
     """Add somebody who can sign in; the password is asked for, or read from standard input."""
     if kind not in ("patient", "practitioner", "officer", "admin"):
         stop("--kind must be patient, practitioner, officer or admin.")
+    _check_person(kind, fhir_user, patient)
     password = _password()
 
     async def add(authorization: "Authorization") -> None:
@@ -51,6 +55,9 @@ def add_account(
             stop(f"There is an account {username} already.")
         await authorization.note("register", "account added, by command", account=account)
         console.print(f"{escape(username)} can sign in.", highlight=False)
+        there = {each.id for each in await authorization.directory.patients(patient)}
+        for missing in (id for id in patient if id not in there):
+            console.print(f"There is no Patient {escape(missing)} yet: nothing is seen of it.", highlight=False)
 
     run(add, data_dir)
 
@@ -60,14 +67,31 @@ def list_accounts(data_dir: DATA_DIR = None) -> None:
     """Show every account."""
 
     async def listed(authorization: "Authorization") -> None:
-        table = Table("username", "kind", "name", "is", "acts for", "", box=None)
+        table = table_of("username", "kind", "name", "is", "acts for", "", "id in the audit log")
         for each in sorted(await authorization.accounts.all(), key=lambda account: account.login):
             state = "disabled" if each.is_disabled else ""
-            row = (each.username, each.kind, each.name, each.fhir_user or "", " ".join(each.patients), state)
+            row = (each.username, each.kind, each.name, each.fhir_user or "", " ".join(each.patients), state, each.id)
             table.add_row(*map(escape, row))
         console.print(table)
 
     run(listed, data_dir)
+
+
+@accounts.command("password")
+def change_password(username: USERNAME, data_dir: DATA_DIR = None) -> None:
+    """Give somebody a new password, asked for as by `add`, and sign them out everywhere; what they granted stays."""
+    password = _password()
+
+    async def change(authorization: "Authorization") -> None:
+        from smart_auth.records import SESSIONS
+
+        account = await account_of(authorization, username)
+        await authorization.accounts.change_password(account.id, password)
+        await authorization.documents.remove_all(SESSIONS, {"account": account.id})
+        await authorization.note("register", "new password, by command", account=account)
+        console.print(f"{escape(username)} signs in by the new password from now on.", highlight=False)
+
+    run(change, data_dir)
 
 
 @accounts.command("disable")
@@ -89,9 +113,30 @@ def disable_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
     run(disable, data_dir)
 
 
+def _check_person(kind: str, fhir_user: str | None, patients: list[str]) -> None:
+    """End the command where the account would be nobody's, and see nothing."""
+    if kind == "patient" and not patients:
+        stop("A patient account needs --patient: whose record it is, and then those it acts for.")
+    if kind == "practitioner" and not _names(fhir_user, "Practitioner"):
+        stop("A practitioner account needs --fhir-user Practitioner/ID: care relations are found by it.")
+    if fhir_user is not None and not _names(fhir_user, "Practitioner", "Patient", "RelatedPerson", "Person"):
+        stop("--fhir-user must be Practitioner/ID, Patient/ID, RelatedPerson/ID or Person/ID.")
+    for id in patients:
+        if not is_id(id):
+            stop(f"--patient takes the id of a Patient, which {id!r} is not.")
+
+
+def _names(reference: str | None, *types: str) -> bool:
+    type, _, id = (reference or "").partition("/")
+    return type in types and is_id(id) is not None
+
+
 def _password() -> str:
     """From a terminal typed twice; otherwise the first line of standard input."""
     if sys.stdin.isatty():
         typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-        return typed
-    return sys.stdin.readline().rstrip("\r\n")
+    else:
+        typed = sys.stdin.readline().rstrip("\r\n")
+    if len(typed) < SHORTEST_PASSWORD:
+        stop(f"A password has at least {SHORTEST_PASSWORD} characters.")
+    return typed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 from rich.markup import escape
+from rich.table import Table
 
 from fhir_server.cli_start import console, mongodb, settings_of, stop
 from fhir_server.core.outcome import FhirError
@@ -70,6 +71,15 @@ async def end_grants(authorization: "Authorization", grants: "list[Grant]") -> N
     """End grants with every token of theirs."""
     for grant in grants:
         await authorization.grants.revoke(grant.id)
+
+
+def table_of(first: str, *others: str) -> Table:
+    """A table that shows every value whole, in however many lines; what is `first` can be copied from one line."""
+    table = Table(box=None)
+    table.add_column(first, no_wrap=True)
+    for heading in others:
+        table.add_column(heading, overflow="fold")
+    return table
 
 
 def show(values: dict[str, str]) -> None:

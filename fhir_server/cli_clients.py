@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 from rich.markup import escape
-from rich.table import Table
 
-from fhir_server.cli_auth import client_of, run, show
+from fhir_server.cli_auth import client_of, run, show, table_of
 from fhir_server.cli_start import DATA_DIR, console, stop
 
 if TYPE_CHECKING:
@@ -29,8 +28,13 @@ def add_client(
     redirect_uri: Annotated[list[str], typer.Option("--redirect-uri", help="Repeatable. An address of the app.")] = [],  # noqa: B006
     scope: Annotated[str, typer.Option("--scope", help="The most it may ever be granted.")] = "",
     auth_method: Annotated[
-        str, typer.Option("--auth-method", help="none, client_secret_basic, client_secret_post or private_key_jwt.")
-    ] = "none",
+        str | None,
+        typer.Option(
+            "--auth-method",
+            help="none, client_secret_basic, client_secret_post or private_key_jwt.  "
+            "[default: none; private_key_jwt with --system]",
+        ),
+    ] = None,
     jwks: Annotated[Path | None, typer.Option("--jwks", help="File with its public keys, as a JWK Set.")] = None,
     jwks_uri: Annotated[str | None, typer.Option("--jwks-uri", help="Where its public keys are found.")] = None,
     launch_uri: Annotated[
@@ -50,13 +54,19 @@ def add_client(
     from smart_auth.client_metadata import DEFAULT_SCOPE, DEFAULT_SYSTEM_SCOPE, checked
     from smart_auth.records import Client
 
+    if not (redirect_uri or system or may_introspect):
+        stop(
+            "Say --redirect-uri for an app, --system for a backend service, or --may-introspect for a resource server."
+        )
+    if system and jwks is None and jwks_uri is None:
+        stop("A backend service signs with a key: say --jwks or --jwks-uri.")
     client = Client(
         id=id,
         name=name,
         scope=scope or (DEFAULT_SYSTEM_SCOPE if system else "" if may_introspect else DEFAULT_SCOPE),
         redirect_uris=tuple(redirect_uri),
         grant_types=("client_credentials",) if system else ("authorization_code",) if redirect_uri else (),
-        auth_method=auth_method,
+        auth_method=auth_method or ("private_key_jwt" if system else "none"),
         jwks=None if jwks is None else _key_set(jwks),
         jwks_uri=jwks_uri,
         initiate_login_uri=launch_uri,
@@ -80,7 +90,7 @@ def list_clients(data_dir: DATA_DIR = None) -> None:
     """Show every client."""
 
     async def listed(authorization: "Authorization") -> None:
-        table = Table("client", "name", "authenticates by", "grants", "registered", "scope", box=None)
+        table = table_of("client", "name", "authenticates by", "grants", "registered", "scope")
         for each in await authorization.clients.all():
             grants = " ".join(each.grant_types) or ("introspection" if each.may_introspect else "none")
             origin = each.registered_by + (", disabled" if each.is_disabled else "")
@@ -143,8 +153,10 @@ def invite(
 def _key_set(path: Path) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        stop(f"{path} cannot be read as JSON: {error}.")
+    except OSError as error:
+        stop(f"Cannot read {path}: {error.strerror}.")
+    except ValueError:
+        stop(f"{path} is not JSON.")
     if not isinstance(found, dict):
         stop(f"{path} holds no JWK Set.")
     return found if "keys" in found else {"keys": [found]}

@@ -3,6 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc9068, https://www.rfc-editor.org/rfc/rfc7009
 """
 
+import re
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 tokens = typer.Typer(no_args_is_help=True, help="Access tokens: issue one by hand, end what was granted.")
 signing_keys = typer.Typer(no_args_is_help=True, help="The keys that tokens are signed with.")
+
+_ON_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|localhost|\[::1\]):\d{1,5}/fhir", re.ASCII).fullmatch
 
 
 @tokens.command("issue")
@@ -38,15 +41,20 @@ def issue(
 
         holder = await client_of(authorization, client)
         account = None if user is None else await account_of(authorization, user)
+        if holder.is_disabled or (account is not None and account.is_disabled):
+            stop(f"{client if holder.is_disabled else user} is disabled.")
         levels = ("system",) if account is None else ("patient", "user")
         granted = at_levels(intersect(scope.split(), holder.scope.split()), cast("Any", levels))
         if not granted:
             stop(f"{client} is not registered for any of these scopes.")
-        bases = own_bases(settings_of(data_dir=data_dir))
+        settings = settings_of(data_dir=data_dir)
+        bases = own_bases(settings)
         where = base or bases[0]
-        if not authorization.is_own_base(where):
+        # The server may listen on another port than this command's settings say.
+        if not authorization.is_own_base(where) and (settings.base_url is not None or not _ON_LOOPBACK(where)):
             stop(f"{where} is none of this server's bases: {', '.join(bases)}.")
-        print(await _minted(authorization, holder, account, granted, patient, where))  # noqa: T201
+        about = await _patient_of(authorization, account, granted, patient)
+        print(await _minted(authorization, holder, account, granted, about, where))  # noqa: T201
 
     run(make, data_dir)
 
@@ -67,6 +75,8 @@ def revoke(
         if token is not None:
             await _end_token(authorization, sys.stdin.readline().strip() if token == "-" else token)
         elif grant is not None:
+            if await authorization.grants.find(grant) is None:
+                stop(f"There is no grant {grant}, or it has ended.")
             await authorization.grants.revoke(grant)
             await authorization.note("revoke", f"grant {grant}, by command")
         elif client is not None:
@@ -90,6 +100,22 @@ def rotate_keys(data_dir: DATA_DIR = None) -> None:
         show({"kid": key.kid})
 
     run(rotate, data_dir)
+
+
+async def _patient_of(
+    authorization: "Authorization", account: "Account | None", scopes: tuple[str, ...], patient: str | None
+) -> str | None:
+    """The patient in context, as a launch would have it; ends the command where there can be none."""
+    if account is not None and account.kind == "patient":
+        if patient is not None and patient not in account.patients:
+            stop(f"{account.username} acts for {', '.join(account.patients) or 'nobody'} alone.")
+        if patient is None and len(account.patients) == 1:
+            return account.patients[0]
+    if patient is not None and not await authorization.directory.patient_exists(patient):
+        stop(f"There is no Patient {patient}.")
+    if patient is None and any(scope.startswith("patient/") for scope in scopes):
+        stop("A patient/ scope is about one record: say --patient.")
+    return patient
 
 
 async def _minted(

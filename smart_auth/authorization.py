@@ -20,7 +20,7 @@ from smart_auth.identity.sessions import Sessions
 from smart_auth.jwks_of_clients import FetchJwks, JwksOfClients, fetch_jwks
 from smart_auth.keys import Keys
 from smart_auth.limits import Limits
-from smart_auth.records import Account
+from smart_auth.records import Account, Grant
 from smart_auth.revocations import Revocations
 from smart_auth.settings import SmartSettings
 from smart_auth.tokens import AccessTokens
@@ -61,7 +61,8 @@ class Authorization:
         fetch: FetchJwks = fetch_jwks,
     ) -> "Authorization":
         """The parts over these documents; all workers that share them act as one."""
-        keys = Keys(documents, now, max(settings.access_token_seconds, settings.id_token_seconds))
+        lifetimes = (settings.access_token_seconds, settings.system_access_token_seconds, settings.id_token_seconds)
+        keys = Keys(documents, now, max(lifetimes))
         tokens = AccessTokens(keys, settings, now, is_own_base)
         revocations = Revocations(documents, now)
         limits = Limits(documents, settings, now)
@@ -97,6 +98,15 @@ class Authorization:
     async def run(self) -> None:
         """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current."""
         await asyncio.gather(self.revocations.run(), self.clients.run(), self.limits.run())
+
+    async def standing(self, grant_id: str) -> tuple[Grant, Account] | None:
+        """A grant that still stands, and whose it is: an account in use that acts for the patient to this day."""
+        grant = await self.grants.find(grant_id)
+        account = None if grant is None or grant.account is None else await self.accounts.get(grant.account)
+        if grant is None or account is None or account.is_disabled:
+            return None
+        is_theirs = account.kind != "patient" or grant.patient is None or grant.patient in account.patients
+        return (grant, account) if is_theirs else None
 
     async def note(
         self,

@@ -6,6 +6,7 @@ https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1, https://www.rfc-editor.org
 
 from starlette.responses import Response
 
+from smart_auth.asked_scopes import asked_scopes, few
 from smart_auth.errors import OAuthError, invalid_request, invalid_scope, unauthorized_client
 from smart_auth.form import Form, once, required
 from smart_auth.pkce import check_challenge
@@ -130,8 +131,7 @@ def _is_late(visit: Visit, launch: Launch) -> bool:
 
 def _scopes(form: Form, client: Client, launch: Launch | None) -> tuple[str, ...]:
     """What of the asked scopes is possible for the app and this kind of launch. Raises OAuthError invalid_scope."""
-    asked = tuple(required(form, "scope").split())
-    scopes = at_levels(intersect(asked, client.scope.split()), ("patient", "user"))
+    scopes = at_levels(few(intersect(asked_scopes(form), client.scope.split())), ("patient", "user"))
     if launch is None:
         # There is no EHR whose context could be told, and an encounter is chosen nowhere else.
         scopes = tuple(scope for scope in scopes if scope not in (LAUNCH, LAUNCH_ENCOUNTER))

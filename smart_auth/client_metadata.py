@@ -10,6 +10,7 @@ import msgspec
 
 from smart_auth import scopes
 from smart_auth.access import ResourceScope
+from smart_auth.asked_scopes import MOST_SCOPES
 from smart_auth.client_assertions import public_key
 from smart_auth.errors import OAuthError
 from smart_auth.jwks_of_clients import MAX_KEYS
@@ -55,6 +56,8 @@ def checked(client: Client) -> Client:
     known = [text for text in dict.fromkeys(client.scope.split()) if scopes.read_scope(text) is not None]
     if not known and client.scope:
         raise invalid_metadata("The scope has no scope that this server knows.")
+    if len(known) > MOST_SCOPES:
+        raise invalid_metadata(f"A client is registered for at most {MOST_SCOPES} scopes.")
     _check_levels(client, known)
     return msgspec.structs.replace(client, scope=" ".join(known), grant_types=_grant_types(client, known))
 

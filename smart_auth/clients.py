@@ -20,8 +20,8 @@ from smart_auth.revocations import Revocations
 
 INVITATIONS = "invitations"
 
-# Longer than any access token lives: what a removed client still holds is refused until it has expired by itself.
-REVOKED_SECONDS = 7200
+# Longer than any access token may be set to live: what a removed client still holds is refused until it has expired.
+REVOKED_SECONDS = 2 * 86_400
 # More than any server has; a list cut short would silently take the CORS origins of some clients away.
 MOST_CLIENTS = 1_000_000
 RECONNECT_SECONDS = 0.5

@@ -68,7 +68,7 @@ async def silently(visit: Visit, at: Arrival, gates: tuple[Gate, ...]) -> Respon
     if there != CONSENT:
         return await _refused(visit, at, OAuthError(400, "interaction_required", "Something has to be chosen first."))
     scopes = possible_scopes(at)
-    if not await _was_granted(visit, at, scopes):
+    if not _is_surely_the_app(at) or not await _was_granted(visit, at, scopes):
         return await _refused(visit, at, OAuthError(400, "consent_required", "This was not granted yet."))
     return await _code(visit, at, scopes)
 
@@ -114,6 +114,16 @@ async def _grant(visit: Visit, at: Arrival, account: Account, session: Session, 
         nonce=at.request.nonce,
         emergency=launch is not None and launch.emergency_reason is not None,
     )
+
+
+def _is_surely_the_app(at: Arrival) -> bool:
+    """Whether nobody but the app itself can be at the address (RFC 8252 section 8.6), or it proves who it is later on.
+
+    Any program takes a free port of loopback, or a private-use scheme.
+    """
+    if at.client.auth_method != "none" or at.request.redirect_uri.startswith("https:"):
+        return True
+    return at.request.redirect_uri.startswith("http:") and at.request.redirect_uri in at.client.redirect_uris
 
 
 async def _was_granted(visit: Visit, at: Arrival, scopes: tuple[str, ...]) -> bool:
@@ -165,6 +175,7 @@ async def _page(visit: Visit, at: Arrival, offered: tuple[Section, ...], fault: 
         "sections": offered,
         "patient": named[0] if named else None,
         "is_own": at.account is not None and at.account.kind == "patient" and at.account.patients[:1] == (patient,),
+        "is_self_registered": at.client.registered_by == "dynamic",
         "is_emergency": at.launch is not None and at.launch.emergency_reason is not None,
         "account": at.account,
         "request": at.request.id,

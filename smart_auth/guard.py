@@ -21,7 +21,10 @@ CATCH_UP_SECONDS = 1.0
 # re.IGNORECASE would make this take 45 µs for a token, in place of 8.
 _BEARER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +(?P<token>[A-Za-z0-9._~+/-]+=*) *")
 
-_SEND_ONE = "Send an access token: Authorization: Bearer ..."
+_SEND_ONE = (
+    "Send an access token: Authorization: Bearer TOKEN. "
+    "Apps get one as .well-known/smart-configuration below the FHIR base says."
+)
 
 
 class TokenGuard:

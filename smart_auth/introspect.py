@@ -80,11 +80,11 @@ async def _of_refresh_token(authorization: Authorization, token: str, asking: Cl
     kept = None if found is None else records.read(RefreshToken, found)
     if kept is None or kept.expires_at <= authorization.now() or not _may_know(asking, kept.client_id):
         return INACTIVE
-    grant = await authorization.grants.find(kept.grant)
-    if grant is None or grant.account is None or not await authorization.grants.is_session_alive(grant):
+    standing = await authorization.standing(kept.grant)
+    if standing is None or await authorization.clients.get(kept.client_id) is None:
         return INACTIVE
-    account = await authorization.accounts.get(grant.account)
-    if account is None or account.is_disabled or await authorization.clients.get(kept.client_id) is None:
+    grant, account = standing
+    if not await authorization.grants.is_session_alive(grant):
         return INACTIVE
     return {
         "active": True,
@@ -92,7 +92,7 @@ async def _of_refresh_token(authorization: Authorization, token: str, asking: Cl
         "client_id": kept.client_id,
         "exp": kept.expires_at,
         "iat": kept.issued_at,
-        "sub": grant.account,
+        "sub": account.id,
         "iss": grant.base,
     }
 

@@ -23,6 +23,7 @@ SIGN_IN = "/auth/login?next=launch"
 SHORTEST_REASON = 10
 MOST_REFERENCES = 10
 
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 # STU2.2, fhirContext: no Patient or Encounter, which have their own parameters.
 _REFERENCE = re.compile(r"(?!Patient/|Encounter/)[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}")
 _INTENT = re.compile(r"[A-Za-z0-9._:/-]{0,100}")
@@ -63,6 +64,10 @@ async def _launched(visit: Visit, account: Account, fhir_user: str) -> Response:
     """Keep what the app will ask for, and send the browser to it with the name of that."""
     client = await _client(visit)
     chosen = await _chosen(visit, fhir_user) if visit.value("patient") else None
+    reason = _emergency_reason(visit, chosen)
+    if chosen is not None and not await visit.parts.directory.patient_exists(chosen.patient.id):
+        await _note_missing(visit, account, client, chosen.patient.id)
+        raise Unfit("There is no patient with this id.")
     made = Launch(
         id=new_secret(),
         client_id=client.id,
@@ -72,7 +77,7 @@ async def _launched(visit: Visit, account: Account, fhir_user: str) -> Response:
         intent=_intent(visit),
         fhir_context=_fhir_context(visit),
         need_patient_banner=visit.value("need_patient_banner") == "yes",
-        emergency_reason=_emergency_reason(visit, chosen),
+        emergency_reason=reason,
         created_at=visit.parts.now(),
     )
     settings = visit.parts.settings
@@ -90,6 +95,12 @@ async def _note(visit: Visit, account: Account, made: Launch) -> None:
     await visit.parts.note(kind, text, client_id=made.client_id, account=account, patient=made.patient)
 
 
+async def _note_missing(visit: Visit, account: Account, client: Client, patient: str) -> None:
+    """Whoever looks for patients by guessing ids leaves a trace at each."""
+    text = "launch: no patient of this id"
+    await visit.parts.note("emergency", text, client_id=client.id, account=account, patient=patient, is_failure=True)
+
+
 async def _client(visit: Visit) -> Client:
     id = visit.value("client_id")
     client = await visit.parts.clients.get(id) if id else None
@@ -99,15 +110,15 @@ async def _client(visit: Visit) -> Client:
 
 
 async def _chosen(visit: Visit, fhir_user: str) -> Chosen:
-    """The patient of the form. Raises Unfit where there is none of this id."""
+    """The patient of the form. Raises Unfit for what is no id."""
     id = visit.value("patient").strip().removeprefix("Patient/")
-    found = await visit.parts.directory.patients([id]) if id else []
-    if not found:
+    if _ID.fullmatch(id) is None:
         raise Unfit("There is no patient with this id.")
-    is_related = await visit.parts.directory.is_related(fhir_user, id)
-    # Whoever has no care relation learns nothing of the patient but that there is one.
-    named = found[0] if is_related else PatientName(id, f"Patient {id}")
-    return Chosen(named, await visit.parts.directory.encounters(id) if is_related else [], is_related)
+    found = await visit.parts.directory.patients([id])
+    if not found or not await visit.parts.directory.is_related(fhir_user, id):
+        # Whoever has no care relation learns nothing of the patient, not even that there is one.
+        return Chosen(PatientName(id, f"Patient {id}"), [], is_related=False)
+    return Chosen(found[0], await visit.parts.directory.encounters(id), is_related=True)
 
 
 async def _still_chosen(visit: Visit, fhir_user: str) -> Chosen | None:

@@ -22,6 +22,13 @@ SPECIAL = (OPENID, FHIR_USER, PROFILE, LAUNCH, LAUNCH_PATIENT, LAUNCH_ENCOUNTER,
 Scope = ResourceScope | str
 """A scope on resources, or one of SPECIAL."""
 
+Filters = tuple[tuple[str, str], ...]
+
+# Scopes by level and type, each with its place among all: to look at every one for every one took seconds.
+_Bounds = dict[tuple[Level, str], list[tuple[int, ResourceScope]]]
+# The letters of what is granted of one scope, by type and filters.
+_Parts = dict[tuple[str, Filters], frozenset[str]]
+
 _LETTERS = "cruds"
 # What version 1 says in version 2's letters (STU2.2, "Scopes for requesting FHIR Resources").
 _V1 = {"read": frozenset("rs"), "write": frozenset("cud"), "*": frozenset(_LETTERS)}
@@ -100,40 +107,67 @@ def intersect(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     A scope that is allowed as a whole is repeated as it was asked. Of another, the parts that are allowed stand in
     its place, in its version where that can say them. What is malformed, unknown or not allowed is left out.
     """
-    bounds = resource_scopes(allowed)
-    granted: dict[str, None] = {}
-    for text in asked:
-        scope = read_scope(text)
-        if isinstance(scope, ResourceScope):
-            granted.update(dict.fromkeys(_granted(text, scope, bounds)))
-        elif scope is not None and scope in allowed:
-            granted[text] = None
-    return tuple(granted)
+    bounds = _bounds(allowed)
+    return tuple(dict.fromkeys(part for text in asked for part in _granted(text, allowed, bounds)))
 
 
 def refused(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     """The asked scopes of which nothing may be granted, the malformed and unknown among them."""
-    return tuple(text for text in dict.fromkeys(asked) if not intersect((text,), allowed))
+    bounds = _bounds(allowed)
+    return tuple(text for text in dict.fromkeys(asked) if not _granted(text, allowed, bounds))
 
 
 def exceeding(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     """The asked scopes that are not allowed as a whole (RFC 6749 section 6: a refresh asks for no more)."""
-    return tuple(text for text in dict.fromkeys(asked) if text not in intersect((text,), allowed))
+    bounds = _bounds(allowed)
+    return tuple(text for text in dict.fromkeys(asked) if text not in _granted(text, allowed, bounds))
 
 
-def _granted(text: str, asked: ResourceScope, bounds: Iterable[ResourceScope]) -> list[str]:
+def _bounds(allowed: Sequence[str]) -> _Bounds:
+    found: _Bounds = {}
+    for place, bound in enumerate(resource_scopes(allowed)):
+        found.setdefault((bound.level, bound.type), []).append((place, bound))
+    return found
+
+
+def _concerning(scope: ResourceScope, bounds: _Bounds) -> list[ResourceScope]:
+    """The bounds of this scope's level and type, in their order."""
+    keys = [(scope.level, scope.type), (scope.level, ANY_TYPE)]
+    if scope.type == ANY_TYPE:
+        keys = [(level, type) for level, type in bounds if level == scope.level]
+    return [bound for _, bound in sorted(each for key in keys for each in bounds.get(key, ()))]
+
+
+def _granted(text: str, allowed: Sequence[str], bounds: _Bounds) -> list[str]:
+    """The texts of what may be granted of one asked scope."""
+    scope = read_scope(text)
+    if isinstance(scope, ResourceScope):
+        return _parts_within(text, scope, bounds)
+    return [text] if scope is not None and scope in allowed else []
+
+
+def _parts_within(text: str, asked: ResourceScope, bounds: _Bounds) -> list[str]:
     """The texts of the parts of one asked scope that lie within the bounds."""
-    parts: dict[tuple[str, tuple[tuple[str, str], ...]], frozenset[str]] = {}
-    for bound in bounds:
+    parts: _Parts = {}
+    for bound in _concerning(asked, bounds):
         part = _overlap(asked, bound)
         if part is not None:
             of = (part.type, part.filters)
             parts[of] = parts.get(of, frozenset()) | part.permissions
-    scopes = [ResourceScope(asked.level, type, letters, filters) for (type, filters), letters in parts.items()]
-    if asked in scopes:
+    if parts.get((asked.type, asked.filters)) == asked.permissions:
         return [text]
-    widest = [scope for scope in scopes if not any(covers(other, scope) for other in scopes if other != scope)]
+    widest = [
+        ResourceScope(asked.level, type, letters, filters)
+        for (type, filters), letters in parts.items()
+        if not _is_covered(type, filters, letters, parts)
+    ]
     return [_as_v1(scope) if _is_v1(text) else text_of(scope) for scope in widest]
+
+
+def _is_covered(type: str, filters: Filters, letters: frozenset[str], parts: _Parts) -> bool:
+    """Whether another part, of every type or without a filter, lets do all that this one does."""
+    wider = {(ANY_TYPE, ()), (type, ())} - {(type, filters)}
+    return any(parts.get(each, frozenset()) >= letters for each in wider)
 
 
 def _overlap(one: ResourceScope, other: ResourceScope) -> ResourceScope | None:
@@ -151,7 +185,7 @@ def _overlap(one: ResourceScope, other: ResourceScope) -> ResourceScope | None:
     )
 
 
-def _filters(found: re.Match[str]) -> tuple[tuple[str, str], ...]:
+def _filters(found: re.Match[str]) -> Filters:
     return ((found["name"], found["value"]),) if found["name"] else ()
 
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from smart_auth.access import Level
 from smart_auth.errors import OAuthError, access_denied
 from smart_auth.records import LAUNCHES, REQUESTS, Account, AuthorizationRequest, Client, Launch, Session, read
-from smart_auth.scopes import LAUNCH_PATIENT, at_levels
+from smart_auth.scopes import LAUNCH_PATIENT, OFFLINE_ACCESS, at_levels
 from smart_auth.visit import Visit, see
 
 LOGIN = "/auth/login"
@@ -102,6 +102,9 @@ def refuse_impossible(at: Arrival, account: Account) -> None:
 def possible_scopes(at: Arrival) -> tuple[str, ...]:
     """What of the asked scopes the account can grant at all: those who care for no patient have no patient's record."""
     scopes = at.request.scopes
+    if at.launch is not None and at.launch.emergency_reason is not None:
+        # A broken glass is for the emergency, not for a hundred days.
+        scopes = tuple(scope for scope in scopes if scope != OFFLINE_ACCESS)
     if at.account is None or at.account.kind in ("patient", "practitioner"):
         return scopes
     return tuple(scope for scope in at_levels(scopes, _OF_ANYBODY) if scope != LAUNCH_PATIENT)

@@ -47,10 +47,10 @@ async def exchange_code(authorization: Authorization, form: Form, client: Client
         raise invalid_grant("The code_verifier is not the one that the code_challenge was made of.")
 
     # What was granted may have been revoked, and the account disabled, since the code was sent.
-    grant = await grants.find(code.grant)
-    account = None if grant is None or grant.account is None else await authorization.accounts.get(grant.account)
-    if grant is None or account is None or account.is_disabled:
+    standing = await authorization.standing(code.grant)
+    if standing is None:
         raise _unusable()
+    grant, account = standing
 
     # Section 10.5: single use. Of exchanges at the same time one passes here; the others end what it gets.
     if await documents.change(CODES, code.id, {"used_at": authorization.now()}, {"used_at": None}) is None:

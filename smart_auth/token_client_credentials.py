@@ -10,9 +10,10 @@ import msgspec
 
 from smart_auth import scopes
 from smart_auth.access import ResourceScope
+from smart_auth.asked_scopes import asked_scopes, few
 from smart_auth.authorization import Authorization
 from smart_auth.errors import invalid_request, invalid_scope
-from smart_auth.form import Form, required
+from smart_auth.form import Form
 from smart_auth.issued import Issued
 from smart_auth.random_secrets import new_id
 from smart_auth.records import Client, Grant
@@ -31,8 +32,8 @@ async def issue_to_client(authorization: Authorization, form: Form, client: Clie
     With `launch` (a patient's id, or base64url of `{"patient": "<id>"}`) it is for that patient alone. Raises
     OAuthError invalid_scope, or invalid_request where there is no such patient.
     """
-    asked = required(form, "scope").split()
-    granted = tuple(text for text in scopes.intersect(asked, client.scope.split()) if _is_system(text))
+    possible = few(scopes.intersect(asked_scopes(form), client.scope.split()))
+    granted = tuple(text for text in possible if _is_system(text))
     if not granted:
         raise invalid_scope("None of these scopes is a system/ scope that this client is registered for.")
     patient = _patient(form["launch"]) if "launch" in form else None

@@ -3,11 +3,10 @@
 https://www.rfc-editor.org/rfc/rfc6749#section-6, https://www.rfc-editor.org/rfc/rfc9700#section-4.14
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from smart_auth import records, scopes
+from smart_auth.asked_scopes import asked_scopes, few
 from smart_auth.authorization import Authorization
 from smart_auth.errors import OAuthError, invalid_grant, invalid_scope
 from smart_auth.form import Form, required
@@ -36,10 +35,10 @@ async def refresh(authorization: Authorization, form: Form, client: Client, base
     if token.client_id != client.id or token.expires_at <= authorization.now():
         raise _unusable()
 
-    grant = await authorization.grants.find(token.grant)
-    account = None if grant is None or grant.account is None else await authorization.accounts.get(grant.account)
-    if grant is None or account is None or account.is_disabled:
+    standing = await authorization.standing(token.grant)
+    if standing is None:
         raise _unusable()
+    grant, account = standing
 
     # SMART, online_access: "for as long as the end-user remains online".
     if not await authorization.grants.is_session_alive(grant):
@@ -78,10 +77,10 @@ def _scopes(form: Form, grant: Grant, client: Client) -> tuple[str, ...]:
 
     What the client's registration has lost since then is gone from its tokens too.
     """
-    asked: Sequence[str] = form["scope"].split() if "scope" in form else grant.scopes
+    asked = asked_scopes(form) if "scope" in form else grant.scopes
     if exceeding := scopes.exceeding(asked, grant.scopes):
         raise invalid_scope(f"This was not granted: {' '.join(exceeding)[:200]}")
-    left = scopes.intersect(asked, client.scope.split())
+    left = few(scopes.intersect(asked, client.scope.split()))
     if not left:
         raise invalid_scope("Nothing of what was asked for is registered for this client any more.")
     return left

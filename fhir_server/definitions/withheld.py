@@ -137,23 +137,16 @@ def numbers(found: Iterable[Identifier]) -> frozenset[str]:
 
 
 def mentions(body: bytes, hidden: Collection[str]) -> bool:
-    """Whether one of these numbers stands in JSON, in a form that `struck` finds."""
-    for number in hidden:
-        end = number[5:].encode()
-        at = body.find(end)
-        while at >= 0:
-            # The longest form has two dashes before the last four digits.
-            if DIGITS.search(body[max(at - 8, 0) : at + 5].decode("ascii", "replace")):
-                return True
-            at = body.find(end, at + 1)
-    return False
+    """Whether JSON of a resource that holds these numbers may have a narrative in which `struck` strikes something."""
+    return bool(hidden) and b'"div":' in body and DIGITS.search(body.decode("utf-8", "replace")) is not None
 
 
 def struck(text: str, hidden: frozenset[str]) -> str:
-    """A text with STRUCK in place of these numbers, written with dashes, with spaces or without."""
-    if not hidden:
-        return text
-    return DIGITS.sub(lambda match: STRUCK if "".join(match.groups()) in hidden else match[0], text)
+    """The text of a narrative beside these numbers, with STRUCK in place of all that look like one, written with
+    dashes, with spaces or without: where the right ones alone were struck, one who writes a narrative full of guesses
+    would be told which of them is right.
+    """
+    return DIGITS.sub(STRUCK, text) if hidden else text
 
 
 _ASKED = re.compile(

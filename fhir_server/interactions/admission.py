@@ -14,6 +14,7 @@ from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Document, Expect, IndexValues, Method, Put, WritePlan
 from fhir_server.interactions import agency, search_parameter
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.withheld import may_be_told_of_changes
 from fhir_server.policy_writes import Bounds, bounds, refuse_content
 from fhir_server.search.index import index_values
 from fhir_server.validation.model import model_findings
@@ -92,7 +93,7 @@ def put(
         method,
         expect,
         if_version,
-        context.only_changes,
+        context.only_changes and may_be_told_of_changes(context, resource),
         if_absent,
         held.within,
         held.creates,

@@ -23,7 +23,7 @@ from fhir_server.interactions.narrow import within
 from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.interactions.patch_narrative import without_stale_narrative
 from fhir_server.interactions.read import gone, not_found
-from fhir_server.interactions.withheld import restored, shown_resource
+from fhir_server.interactions.withheld import refuse_guesses, restored, shown_resource
 from fhir_server.interactions.written import answer_written, may_read
 from fhir_server.store import resources
 from fhir_server.store.resources import Within
@@ -160,6 +160,7 @@ def changed(context: RequestContext, source: Source, change: Change) -> Patched:
     # A change uses up what it is given.
     after = change(shown_resource(context, decode(source.body)))
     _refuse_kept(source, before, after)
+    refuse_guesses(context, after)
     resource = restored(without_stale_narrative(before, after), source.body)
     return Patched(source, before, admission.admitted(context, resource, source.type))
 

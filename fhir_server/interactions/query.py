@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#parameters
 """
 
+import re
 from collections.abc import Collection, Sequence
 from urllib.parse import parse_qsl
 
@@ -17,11 +18,17 @@ _PARTS = frozenset({"_summary", "_elements"})
 
 Pairs = Sequence[tuple[str, str]]
 
+_IS_PLAIN = re.compile(r"[A-Za-z0-9_.:,|/$=&~*-]*").fullmatch
+
 
 def query_pairs(encoded: str) -> list[tuple[str, str]]:
     """Decoded pairs in their order. Raises FhirError 400 for what is not percent-encoded UTF-8, or too many pairs."""
     if not encoded:
         return []
+    if _IS_PLAIN(encoded) and encoded.count("&") < MAX_PAIRS:
+        # Nothing to decode in most: the library's way takes 25 µs.
+        cut = [part.partition("=") for part in encoded.split("&") if part]
+        return [(name, value) for name, _, value in cut]
     try:
         return parse_qsl(encoded, keep_blank_values=True, errors="strict", max_num_fields=MAX_PAIRS)
     except ValueError:

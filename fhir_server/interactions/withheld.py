@@ -10,10 +10,11 @@ from msgspec.structs import replace
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.resource import Resource
-from fhir_server.definitions.withheld import may_hold
+from fhir_server.definitions.withheld import holds, identifiers, may_hold
 from fhir_server.formats.withheld import filled, has_masked, masked, masked_resource
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import computed
+from fhir_server.policy_writes import bounds
 from fhir_server.search.request import Condition
 from fhir_server.search.withheld import withheld_in
 from fhir_server.store import resources
@@ -59,12 +60,37 @@ def refuse_asking(context: RequestContext, conditions: Iterable[Condition]) -> N
         )
 
 
+def refuse_guesses(context: RequestContext, resource: Resource) -> None:
+    """Raise FhirError 403 where a patient's token sends such an identifier, with its value, in an element it must leave
+    as it is: a refusal of nothing but a change would tell whether the value is right.
+    """
+    access = context.sight.access
+    if may_see(context) or access is None or access.kind != "patient" or not holds(resource):
+        return
+    type: str = resource["resourceType"]
+    keeps = bounds(context.sight, type, "PUT").keeps
+    if keeps is None or keeps.but_for is None:
+        return
+    for path, identifier in identifiers(resource):
+        if "value" in identifier and path[:1] and path[0] not in keeps.but_for:
+            text = f"You may not change '{path[0]}'. Send it as it is read."
+            raise outcome.FORBIDDEN_ELEMENT(text, f"{type}.{path[0]}")
+
+
+def may_be_told_of_changes(context: RequestContext, resource: Resource) -> bool:
+    """Whether the caller may know that what was sent is what is stored: not where an identifier in it could be guessed
+    that way.
+    """
+    return may_see(context) or not holds(resource)
+
+
 async def with_withheld(context: RequestContext, type: str, id: str, resource: Resource) -> Resource:
     """What was sent to be stored at an id, with the values that the sender was not shown put back.
 
     Nothing is read where nothing is masked. What changes between this and the write is lost as with any update that
-    names no version.
+    names no version. Raises FhirError as `refuse_guesses` does.
     """
+    refuse_guesses(context, resource)
     if not has_masked(resource):
         return resource
     row = await resources.read(context.server.database, type, id)

@@ -12,6 +12,7 @@ from fhir_server.core.outcome import Failure, FhirError
 from fhir_server.interactions.care_relation import related_patients
 from fhir_server.interactions.context import Server
 from fhir_server.policy import OPERATOR, Sight
+from fhir_server.rest.headers import lines
 from smart_auth.access import AccessContext, Guard, NotAdmitted
 
 REALM = "fhir"
@@ -58,7 +59,7 @@ def _guard(request: Request) -> Guard | None:
 
 
 def _authorization(request: Request) -> str | None:
-    sent = request.headers.getlist("authorization")
+    sent = lines(request.scope, b"authorization")
     if len(sent) > 1:
         # RFC 9110 11.6.2: one set of credentials. Which of two is meant must not be guessed.
         raise NotAdmitted("invalid_request", "The request has more than one Authorization header.")

@@ -21,6 +21,7 @@ from fhir_server.interactions.patch_document import change_of, media_type_of
 from fhir_server.interactions.query import query_pairs
 from fhir_server.policy import Sight
 from fhir_server.rest.caller import sight_of, stranger
+from fhir_server.rest.headers import lines
 from fhir_server.rest.negotiate import refuse_unreadable
 
 BASE_PATH = "/fhir"
@@ -74,7 +75,7 @@ def sign_in_base(request: Request) -> str:
 
 def _context(request: Request, server: Server, base: str, sight: Sight) -> RequestContext:
     preferences = Preferences()
-    prefer = request.headers.getlist("prefer")
+    prefer = lines(request.scope, b"prefer")
     if prefer:
         preferences = _preferences(",".join(prefer))
     return RequestContext(
@@ -98,7 +99,7 @@ def _body_bytes(request: Request) -> int:
 
 
 def _requested_base(request: Request, configured: str | None) -> str:
-    hosts = request.headers.getlist("host")
+    hosts = lines(request.scope, b"host")
     host = hosts[0] if len(hosts) == 1 else ""
     if not _HOST(host) and (configured is None or host.lower() != urlsplit(configured).netloc.lower()):
         raise outcome.BAD_HEADER(

@@ -7,9 +7,11 @@ import re
 import secrets
 from time import perf_counter
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fhir_server import logs, observability
+from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.unforeseen import unforeseen
@@ -62,6 +64,10 @@ class Surroundings:
             if sending.status:
                 raise
             await error_response(sending.request_id, error)(scope, receive, sending)
+        except HTTPException as error:
+            if sending.status:
+                raise
+            await error_response(sending.request_id, _unrouted(scope, error))(scope, receive, sending)
         except Exception as error:
             if sending.status:
                 raise
@@ -102,6 +108,18 @@ def _note(scope: Scope, sent: _Sending, seconds: float, span: RequestSpan | None
     if span is not None:
         span.end(interaction, type, method, sent.status)
     logs.request(sent.request_id, interaction, type, method, sent.status, seconds, sent.size)
+
+
+def _unrouted(scope: Scope, error: HTTPException) -> FhirError:
+    """What the router says of a path, or of a method, that it does not have."""
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        refusal = outcome.METHOD_NOT_ALLOWED(f"{scope['method']} is not possible here; {allow} is.")
+        refusal.headers = {"Allow": allow}
+        return refusal
+    return outcome.UNKNOWN_ROUTE(
+        "There is nothing at this path. The FHIR base is /fhir; /fhir/metadata says what it offers."
+    )
 
 
 def _sent_id(scope: Scope) -> str | None:

@@ -13,6 +13,7 @@ from fhir_server.core.codec import indented
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_http_date
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.rest.headers import lines
 from fhir_server.rest.negotiate import HTML, written_type
 from fhir_server.rest.pages_answer import Shown, answer_page
 
@@ -58,7 +59,7 @@ def media_type(request: Request) -> str:
 
     Raises FhirError 406 where the client accepts none that can be written, 400 for a `_pretty` that is no boolean.
     """
-    accept = request.headers.getlist("accept")
+    accept = lines(request.scope, b"accept")
     return f"{written_type(', '.join(accept), _presentation(request)[0])}; charset=utf-8"
 
 

@@ -115,12 +115,13 @@ class Auditor:
                 anchor_at = time.monotonic() + ANCHOR_SECONDS
             await asyncio.sleep(NOTE_HEAD_SECONDS)
 
-    async def end(self) -> None:
+    async def end(self, *, says_anchor: bool = True) -> None:
         """Wait for what is being written, and keep and say the last head."""
         if self._writing is not None:
             await asyncio.wait([self._writing], timeout=_END_SECONDS)
         await self._note_head_or_wait()
-        self._say_anchor()
+        if says_anchor:
+            self._say_anchor()
 
     async def _keep(self, *entries: AuditEntry) -> None:
         waiter = asyncio.get_running_loop().create_future()

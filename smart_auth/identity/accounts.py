@@ -58,6 +58,10 @@ class Accounts:
             raise LoginTaken(username)
         return account
 
+    async def change_password(self, id: str, password: str) -> None:
+        """A new password for an account. Raises ValueError for one that cannot be a password."""
+        await self._documents.change(ACCOUNTS, id, {"password_hash": await passwords.hashed(password)})
+
     async def get(self, id: str) -> Account | None:
         """The account with this id."""
         document = await self._documents.get(ACCOUNTS, id)

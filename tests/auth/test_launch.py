@@ -156,7 +156,7 @@ async def test_a_patient_in_care_needs_no_reason_and_is_no_emergency(server: Pag
     [
         ({"client_id": "nobody"}, "Choose the app to open."),
         ({"client_id": "plain"}, "Choose the app to open."),
-        ({"patient": "p9"}, "There is no patient with this id."),
+        ({"patient": "p9"}, "say why you need the record"),
         ({"patient": "p1/../p2"}, "There is no patient with this id."),
         ({"encounter": "e-p2"}, "Choose one of the patient's encounters"),
         ({"intent": "two words"}, "An intent is one word"),

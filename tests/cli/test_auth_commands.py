@@ -1,9 +1,11 @@
 """The commands that administer sign-in, on a database that a server works on at the same time."""
 
 import json
+import re
 import subprocess
 import sys
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -15,6 +17,24 @@ from tests.conftest import RunningServer, _end, start_server
 from tests.require import ROOT
 
 NOTICED_SECONDS = 1.3
+
+ALL_SCOPES = ("--scope", "patient/*.rs user/*.rs")
+
+
+def claims(token: str) -> tuple[str, str]:
+    """Base and patient of an access token."""
+    body = token.split(".")[1]
+    said = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    return said["iss"], said["patient"]
+
+
+def signs_in(server: RunningServer, username: str, password: str) -> bool:
+    """Whether somebody can sign in at the page that shows what apps may see."""
+    with httpx.Client(base_url=server.base.removesuffix("/fhir"), trust_env=False, follow_redirects=True) as browser:
+        page = browser.get("/auth/manage").text
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+        shown = browser.post("/auth/login", data={**hidden, "username": username, "password": password})
+        return shown.status_code == 200 and "Signed in as" in shown.text
 
 
 class Commands:
@@ -127,6 +147,21 @@ def test_clients_are_listed_rotated_and_removed(commands: Commands) -> None:
         (("token", "revoke", "not-a-token"), "no access token"),
         (("account", "disable", "nobody"), "no account nobody"),
         (("account", "add", "ann", "--kind", "king"), "--kind must be"),
+        (("account", "add", "ann", "--kind", "patient"), "needs --patient"),
+        (("account", "add", "ann", "--kind", "patient", "--patient", "no id"), "id of a Patient"),
+        (("account", "add", "ann", "--kind", "practitioner"), "needs --fhir-user"),
+        (("account", "add", "ann", "--kind", "practitioner", "--fhir-user", "Patient/p1"), "needs --fhir-user"),
+        (("account", "add", "ann", "--kind", "admin", "--fhir-user", "ann"), "--fhir-user must be"),
+        (("account", "add", "ann", "--kind", "admin"), "at least 8 characters"),
+        (("account", "password", "nobody"), "at least 8 characters"),
+        (("client", "add", "--name", "App"), "Say --redirect-uri"),
+        (("client", "add", "--name", "App", "--system"), "say --jwks"),
+        (
+            ("client", "add", "--name", "App", "--system", "--jwks", "/nowhere.json"),
+            "Cannot read /nowhere.json",
+        ),
+        (("client", "add", "--name", "App", "--system", "--jwks", "README.md"), "README.md is not JSON"),
+        (("token", "revoke", "--grant", "unknown"), "no grant unknown"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(commands: Commands, arguments: tuple[str, ...], said: str) -> None:
@@ -140,6 +175,41 @@ def test_an_account_is_added_once_and_disabled(commands: Commands) -> None:
     assert "Patient/p1" in commands("account", "list")
     commands("account", "disable", "ann")
     assert "disabled" in commands("account", "list")
+
+
+def test_a_token_by_hand_is_for_a_record_that_its_person_may_act_for(commands: Commands) -> None:
+    for name, patients in (("ann", ("p1",)), ("ben", ("p2", "p3"))):
+        acts_for = [word for patient in patients for word in ("--patient", patient)]
+        added = commands("account", "add", name, "--kind", "patient", *acts_for, typed="correct horse battery\n")
+        assert f"no Patient {patients[0]} yet" in added
+    commands("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", "app", *ALL_SCOPES)
+    issue = ("token", "issue", "--client", "app", "--scope", "patient/*.rs", "--user")
+    assert "acts for p1 alone" in commands(*issue, "ann", "--patient", "p2", code=2)
+    assert "say --patient" in commands(*issue, "ben", code=2)
+    assert "no Patient p3" in commands(*issue, "ben", "--patient", "p3", code=2)
+    assert claims(commands(*issue, "ann", "--base", "http://localhost:9999/fhir")) == (
+        "http://localhost:9999/fhir",
+        "p1",
+    )
+    assert "none of this server's bases" in commands(*issue, "ann", "--base", "http://fhir.example.org/fhir", code=2)
+    commands("account", "disable", "ann")
+    assert "ann is disabled" in commands(*issue, "ann", code=2)
+
+
+def test_tables_show_every_value_whole(commands: Commands) -> None:
+    id = "an-app-whose-id-is-rather-long"
+    commands("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", id, *ALL_SCOPES)
+    narrow = Commands({**commands.settings, "COLUMNS": "80"})
+    listed = narrow("client", "list")
+    assert id in listed and "…" not in listed
+
+
+def test_a_new_password_takes_the_place_of_the_old_one(running: tuple[RunningServer, Commands]) -> None:
+    server, command = running
+    command("account", "add", "ann", "--kind", "admin", typed="correct horse battery\n")
+    command("account", "password", "ann", typed="another horse battery\n")
+    assert not signs_in(server, "ann", "correct horse battery")
+    assert signs_in(server, "ann", "another horse battery")
 
 
 def test_an_invitation_registers_one_app(commands: Commands) -> None:

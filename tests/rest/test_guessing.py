@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fhir_server.definitions.withheld import SSN
-from tests.rest.writers import Told, Writers, patient_of, person, practitioner
+from tests.rest.writers import Told, Writers, patient_of, person, practitioner, system
 
 RIGHT, WRONG = "999-12-3456", "999-12-3457"
 ANNA, DOCTOR = patient_of("anna"), practitioner("anna")
@@ -99,3 +99,20 @@ async def test_an_update_that_is_to_tell_whether_it_changes_anything_does_not_te
         assert told.version is not None and before is not None
         versions.append(told.version - before)
     assert versions[0] == versions[1]
+
+
+async def test_nor_does_a_value_set_of_guesses(writers: Writers) -> None:
+    await _put(writers)
+    client = system()
+    for id, guess in (("right", RIGHT), ("wrong", WRONG)):
+        concepts = [{"code": guess.replace("-", "")}]
+        include = {"system": SSN, "concept": concepts}
+        guesses = {"resourceType": "ValueSet", "id": id, "url": f"urn:{id}", "status": "active"}
+        told = await writers.ask(client, "PUT", f"ValueSet/{id}", guesses | {"compose": {"include": [include]}})
+        assert told.status == 201, told
+    answers = [
+        await writers.ask(client, "GET", f"Patient?identifier:{modifier}=ValueSet/{id}")
+        for modifier in ("in", "not-in")
+        for id in ("right", "wrong")
+    ]
+    assert {each.status for each in answers} <= {400, 403}, answers

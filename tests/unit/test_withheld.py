@@ -113,9 +113,16 @@ def test_everything_else_stays_byte_for_byte_and_in_its_order() -> None:
     assert masked(body) == expected
 
 
-def test_a_number_in_the_narrative_of_another_patient_stays() -> None:
+def test_every_number_in_the_narrative_that_could_be_one_is_struck() -> None:
+    # Who wrote guesses into it would else be told which is right.
     text = {"status": "generated", "div": "<div>Call 619-555-0100, chart 900123456</div>"}
-    assert decode(masked(encode(patient(ssn(), text=text))))["text"] == text
+    shown = decode(masked(encode(patient(ssn(), text=text))))["text"]["div"]
+    assert shown == "<div>Call 619-555-0100, chart ***-**-****</div>"
+
+
+def test_the_narrative_of_a_resource_without_one_stays() -> None:
+    text = {"status": "generated", "div": "<div>chart 900123456</div>"}
+    assert decode(masked(encode(patient(text=text))))["text"] == text
 
 
 def test_of_two_alike_each_gets_its_own_back_in_order() -> None:

@@ -115,6 +115,7 @@ async def test_the_person_picks_categories_in_place_of_types(
 
 def _of_conditions(found: list[Json]) -> Iterator[dict[str, str]]:
     yield {}
+    yield {"_revinclude": "Provenance:target"}
     status = "http://terminology.hl7.org/CodeSystem/condition-clinical|active"
     for token in _tokens(found):
         yield {"category": token}
@@ -146,6 +147,7 @@ def _of_observations(found: list[Json]) -> Iterator[dict[str, str]]:
         for prefix, date in _dates([each for each in found if token in categories(each)], "effectiveDateTime")[:4]:
             yield {"category": token, "date": f"{prefix}{date}"}
     yield {"category": ",".join(tokens)}
+    yield {"category": tokens[0], "_revinclude": "Provenance:target"}
     for code in _codes(found):
         yield {"code": code}
         yield {"code": code.rpartition("|")[2]}

@@ -39,6 +39,11 @@ async def test_an_app_may_authorize_by_post(kit: Kit, apps: dict[str, App], pati
     assert launched.answer["id_token"] and launched.answer["refresh_token"]
 
 
+async def test_what_the_server_does_not_know_is_ignored(kit: Kit, apps: dict[str, App], patient: Person) -> None:
+    asked = await kit.authorize(apps["public"], patient, "launch/patient patient/Patient.rs", tenant="7")
+    assert (await kit.exchange(asked, tenant="7")).status_code == 200
+
+
 async def test_the_style_is_json_without_a_token(kit: Kit, ehr: Launched) -> None:
     style = await kit.http.get(ehr.answer["smart_style_url"])
     assert style.status_code == 200 and isinstance(style.json(), dict)

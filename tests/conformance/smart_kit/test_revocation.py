@@ -30,7 +30,7 @@ async def test_what_the_patient_ends_is_over(kit: Kit, apps: dict[str, App], peo
     launched = await kit.launch(apps[kind], patient, SCOPE)
     assert (await kit.get(f"Patient/{launched.patient}", launched)).status_code == 200
     await _ended(kit, patient, launched.app)
-    assert await _status_within_a_second(kit, launched) == 401
+    assert await _is_over_within_a_second(kit, launched)
     refused = await kit.refresh(launched.app, launched.answer["refresh_token"])
     assert refused.status_code == 400 and refused.json()["error"] == "invalid_grant"
 
@@ -40,7 +40,7 @@ async def test_other_access_of_the_patient_goes_on(kit: Kit, apps: dict[str, App
     first = await kit.launch(apps["public"], patient, SCOPE)
     second = await kit.launch(apps["symmetric"], patient, SCOPE)
     await _ended(kit, patient, first.app)
-    assert await _status_within_a_second(kit, first) == 401
+    assert await _is_over_within_a_second(kit, first)
     assert (await kit.get(f"Patient/{second.patient}", second)).status_code == 200
 
 
@@ -48,14 +48,20 @@ async def test_an_app_gives_back_what_it_was_granted(kit: Kit, apps: dict[str, A
     launched = await kit.launch(apps["public"], await people("erik.lindqvist"), SCOPE)
     form = {"token": launched.answer["refresh_token"], "client_id": launched.app.client_id}
     assert (await kit.http.post(kit.smart["revocation_endpoint"], data=form)).status_code == 200
-    assert await _status_within_a_second(kit, launched) == 401
+    assert await _is_over_within_a_second(kit, launched)
     assert (await kit.refresh(launched.app, launched.answer["refresh_token"])).status_code == 400
 
 
-async def _status_within_a_second(kit: Kit, launched: Launched) -> int:
-    """The status of a read once it is no longer 200, asked of every worker again and again for a second."""
-    ends, status = time.monotonic() + 1.0, 200
-    while time.monotonic() < ends and status == 200:
+async def _is_over_within_a_second(kit: Kit, launched: Launched) -> bool:
+    """Whether the token is refused (401): at once or soon, and whatever is sent a second from now on is not answered.
+
+    A worker that cannot tell yet says so (503), which a starved machine may bring about.
+    """
+    ended = time.monotonic()
+    while (sent := time.monotonic()) < ended + 10:
         status = (await kit.get(f"Patient/{launched.patient}", launched)).status_code
+        if status == 401:
+            return True
+        assert status == 503 or (status == 200 and sent < ended + 1), status
         await asyncio.sleep(0.02)
-    return status
+    return False

@@ -1,5 +1,8 @@
 """1.11 Scopes: version 1 and 2, all types of (g)(10), those of a practitioner, and an app that was granted little."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from tests.conformance.smart_kit.app import App, Json
@@ -39,6 +42,33 @@ async def test_a_first_search_finds_the_same_in_every_form(kit: Kit, standalone:
     assert all(_names(each, patient) for each in found.values())
     assert set(await kit.search(standalone, type, search, by_post=True)) == set(found)
     assert set(await kit.search(standalone, type, {**search, "patient": f"Patient/{patient}"})) == set(found)
+
+
+async def test_whatever_a_record_refers_to_is_read(kit: Kit, standalone: Launched) -> None:
+    referred: set[str] = set()
+    for type in FIRST_SEARCHES:
+        search = {name: value.format(patient=standalone.patient) for name, value in FIRST_SEARCHES[type].items()}
+        for resource in (await kit.search(standalone, type, search)).values():
+            referred |= {each for each in _references(resource) if each.split("/")[0] in TYPES}
+    # Another agency's record of the same person (Patient.link) is not the record that was granted.
+    referred = {each for each in referred if not each.startswith("Patient/")}
+    types = {each.split("/")[0] for each in referred}
+    assert {"Practitioner", "Organization", "Location", "Encounter", "Specimen"} <= types
+    for reference in sorted(referred):
+        read = await kit.get(reference, standalone)
+        assert read.status_code == 200 and read.json()["resourceType"] == reference.split("/")[0], reference
+
+
+def _references(part: Any) -> Iterator[str]:
+    """All relative references in a resource."""
+    if isinstance(part, list):
+        for each in part:
+            yield from _references(each)
+    elif isinstance(part, dict):
+        if isinstance(part.get("reference"), str) and part["reference"].count("/") == 1:
+            yield part["reference"]
+        for each in part.values():
+            yield from _references(each)
 
 
 def _names(resource: Json, patient: str) -> bool:

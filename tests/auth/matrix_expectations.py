@@ -1,0 +1,171 @@
+"""Who may do what with which record: the expectations of the access matrix, as tables to be read.
+
+https://hl7.org/fhir/R4/security.html#authorization, docs/adr/0014-access-inside-the-query.md
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from smart_auth.access import AccessContext, Kind, ResourceScope
+from tests.rest.access import scopes
+from tests.rest.test_narrowing import LABORATORY
+
+VA = "urn:agency:va"
+LETTERS = frozenset("cruds")
+
+
+def _of(kind: Kind, granted: str, **more: object) -> AccessContext:
+    return replace(AccessContext(f"{kind} {granted}", "app", kind, scopes(granted)), **more)  # type: ignore[arg-type]
+
+
+_ANNA = {"fhir_user": "Patient/anna", "patients": ("anna",), "patient": "anna"}
+_DOCTOR = {"fhir_user": "Practitioner/dr"}
+_LABORATORY = (("category", LABORATORY),)
+
+CALLERS: Mapping[str, AccessContext | None] = {
+    "nobody": None,
+    "patient": _of("patient", "patient/*.cruds", **_ANNA),
+    "account": _of("patient", "user/*.cruds", patients=("anna",)),
+    "proxy": _of("patient", "user/*.cruds", patients=("anna", "carl")),
+    "granular": replace(
+        _of("patient", "", **_ANNA), scopes=(ResourceScope("patient", "Observation", LETTERS, _LABORATORY),)
+    ),
+    "other-type": _of("patient", "patient/Condition.cruds", **_ANNA),
+    "treating": _of("practitioner", "user/*.cruds", **_DOCTOR),
+    "stranger": _of("practitioner", "user/*.cruds", fhir_user="Practitioner/stranger"),
+    "launched": _of("practitioner", "patient/*.cruds", patient="anna", **_DOCTOR),
+    "mislaunched": _of("practitioner", "patient/*.cruds", patient="ben", **_DOCTOR),
+    "glass": _of(
+        "practitioner",
+        "user/*.cruds",
+        fhir_user="Practitioner/stranger",
+        patient="ben",
+        emergency=True,
+        purposes=("BTG",),
+    ),
+    "system": _of("system", "system/*.cruds"),
+    "emergency": _of("system", "system/*.cruds", purposes=("ETREAT",)),
+    "agency": _of("system", "system/*.cruds", agency=VA),
+    "for-one": _of("system", "system/*.cruds", patient="anna", agency=VA),
+    "officer": _of("officer", "user/*.cruds"),
+    "admin": _of("admin", "user/*.cruds"),
+}
+
+SUBJECTS: Mapping[str, str] = {"glass": "ben"}
+"""For whom a caller writes, where that is not anna."""
+
+
+def _table(text: str) -> dict[str, dict[str, str]]:
+    (_, *names), *rows = (line.split() for line in text.strip().splitlines())
+    return {who: dict(zip(names, cells, strict=True)) for who, *cells in rows}
+
+
+SIGHT = _table("""
+who          own child foreign nobodys shared denied deleted moved restricted other-category missing
+nobody       U   U     U       U       U      U      U       U     U          U              U
+patient      S   -     -       -       S      -      G       1     S          S              -
+account      S   -     -       -       S      -      G       1     S          S              -
+proxy        S   S     -       -       S      -      G       1     S          S              -
+granular     S   -     -       -       F      F      G       1     S          -              -
+other-type   F   F     F       F       F      F      F       F     F          F              F
+treating     S   -     -       -       S      -      G       1     -          S              -
+stranger     -   -     -       -       S      -      -       -     -          -              -
+launched     S   -     -       -       S      -      G       1     -          S              -
+mislaunched  -   -     -       -       -      -      -       -     -          -              -
+glass        -   -     S       -       S      -      -       2     -          -              -
+system       S   S     S       S       S      S      G       S     -          S              -
+emergency    S   S     S       S       S      S      G       S     S          S              -
+agency       S   S     S       S       S      S      G       S     -          S              -
+for-one      S   -     -       -       S      -      G       1     -          S              -
+officer      -   -     -       -       -      -      -       -     -          -              -
+admin        S   S     S       S       S      S      G       S     S          S              -
+""")
+"""S: seen. G: seen to be deleted. 1: only the first version was in the caller's reach, 2: only the second. -: as if it
+were not there. F: the token's scopes do not cover the type. U: no token.
+"""
+
+CREATES = _table("""
+who          own child foreign nobodys shared denied
+nobody       U   U     U       U       U      U
+patient      W   F     F       F       F      F
+account      W   F     F       F       F      F
+proxy        W   W     F       F       F      F
+granular     F   F     F       F       F      F
+other-type   F   F     F       F       F      F
+treating     W   F     F       F       W      F
+stranger     F   F     F       F       W      F
+launched     W   F     F       F       W      F
+mislaunched  F   F     F       F       F      F
+glass        F   F     W       F       W      F
+system       W   W     W       W       W      W
+emergency    W   W     W       W       W      W
+agency       W   W     W       W       W      W
+for-one      W   F     F       F       F      F
+officer      F   F     F       F       F      F
+admin        W   W     W       W       W      W
+""")
+"""W: written. F: refused, whatever else there is."""
+
+UPDATES = _table("""
+who          own child foreign nobodys shared denied deleted moved restricted missing
+nobody       U   U     U       U       U      U      U       U     U          U
+patient      W   -     -       -       F      F      -       -     W          -
+account      W   -     -       -       F      F      -       -     W          -
+proxy        W   W     -       -       F      F      -       -     W          -
+granular     F   F     F       F       F      F      F       F     F          F
+other-type   F   F     F       F       F      F      F       F     F          F
+treating     W   -     -       -       W      F      W       -     -          -
+stranger     F   F     F       F       W      F      F       F     F          F
+launched     W   -     -       -       W      F      W       -     -          -
+mislaunched  F   F     F       F       F      F      F       F     F          F
+glass        -   -     W       -       W      F      -       W     -          -
+system       W   W     W       W       W      W      W       W     -          W
+emergency    W   W     W       W       W      W      W       W     W          W
+agency       W   W     W       W       W      W      W       W     -          W
+for-one      W   -     -       -       F      F      W       -     -          -
+officer      F   F     F       F       F      F      F       F     F          F
+admin        W   W     W       W       W      W      W       W     W          W
+""")
+"""By PUT, of what is to be in the record of anna (of ben, for him who broke the glass)."""
+
+PATCHES = _table("""
+who          own child foreign nobodys shared denied deleted moved restricted missing
+nobody       U   U     U       U       U      U      U       U     U          U
+patient      W   -     -       -       F      F      G       -     W          -
+account      W   -     -       -       F      F      G       -     W          -
+proxy        W   W     -       -       F      F      G       -     W          -
+granular     F   F     F       F       F      F      F       F     F          F
+other-type   F   F     F       F       F      F      F       F     F          F
+treating     W   -     -       -       W      F      G       -     -          -
+stranger     -   -     -       -       W      F      -       -     -          -
+launched     W   -     -       -       W      F      G       -     -          -
+mislaunched  -   -     -       -       -      F      -       -     -          -
+glass        -   -     W       -       W      F      -       W     -          -
+system       W   W     W       W       W      W      G       W     -          -
+emergency    W   W     W       W       W      W      G       W     W          -
+agency       W   W     W       W       W      W      G       W     -          -
+for-one      W   -     -       -       F      F      G       -     -          -
+officer      F   F     F       F       F      F      F       F     F          F
+admin        W   W     W       W       W      W      G       W     W          -
+""")
+
+DELETES = _table("""
+who          own child foreign nobodys shared denied deleted moved restricted missing
+nobody       U   U     U       U       U      U      U       U     U          U
+patient      F   F     F       F       F      F      F       F     F          F
+account      F   F     F       F       F      F      F       F     F          F
+proxy        F   F     F       F       F      F      F       F     F          F
+granular     F   F     F       F       F      F      F       F     F          F
+other-type   F   F     F       F       F      F      F       F     F          F
+treating     W   -     -       -       F      F      W       -     -          -
+stranger     -   -     -       -       F      F      -       -     -          -
+launched     W   -     -       -       F      F      W       -     -          -
+mislaunched  -   -     -       -       F      F      -       -     -          -
+glass        -   -     W       -       F      F      -       W     -          -
+system       W   W     W       W       W      W      W       W     -          -
+emergency    W   W     W       W       W      W      W       W     W          W
+agency       W   W     W       W       W      W      W       W     -          -
+for-one      W   -     -       -       F      F      W       -     -          -
+officer      F   F     F       F       F      F      F       F     F          F
+admin        W   W     W       W       W      W      W       W     W          W
+""")

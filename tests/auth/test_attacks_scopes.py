@@ -1,0 +1,78 @@
+"""Attacks by scopes: so many, or such wide ones, that to compare them would keep the server from its work."""
+
+import string
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+
+from smart_auth.asked_scopes import MOST_SCOPES
+from smart_auth.client_metadata import MAX_SCOPE
+from smart_auth.scopes import exceeding, intersect
+from tests.auth.browsing import PageServer, asked, page_server
+from tests.auth.oauth import OAuth, oauth_server
+
+TYPES = [f"{first}{second}{third}" for first in string.ascii_uppercase for second in "abcdefgh" for third in "abcde"]
+WILDCARDS = [
+    f"patient/*.{letters}"
+    for bits in range(1, 32)
+    if (letters := "".join(letter for place, letter in enumerate("cruds") if bits >> place & 1))
+]
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[OAuth]:
+    async with oauth_server() as running:
+        yield running
+
+
+@pytest.fixture
+async def pages() -> AsyncIterator[PageServer]:
+    async with page_server() as running:
+        yield running
+
+
+def test_comparing_scopes_takes_time_in_proportion_to_their_number() -> None:
+    allowed = [f"patient/{type}.r" for type in TYPES]
+    narrow = [f"patient/{type}.s" for type in TYPES]
+    began = time.process_time()
+    assert intersect(["patient/*.rs"], allowed) == tuple(allowed)
+    assert intersect(narrow, allowed) == ()
+    assert exceeding(narrow, allowed) == tuple(narrow)
+    # It took 8 s; a loaded machine is allowed a lot.
+    assert time.process_time() - began < 1.0
+
+
+async def test_an_app_registers_for_so_many_scopes_and_no_more(server: OAuth) -> None:
+    scope = " ".join(f"user/{type}.r" for type in TYPES)
+    assert len(scope) < MAX_SCOPE
+    metadata = {"redirect_uris": ["https://app.test/callback"], "scope": scope}
+    answer = await server.http.post("/auth/register", json=metadata)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_client_metadata")
+
+
+async def test_nobody_asks_for_any_number_of_scopes(pages: PageServer) -> None:
+    client = await pages.client(scope="patient/*.rs")
+    scope = " ".join(f"patient/{type}.r" for type in TYPES[: MOST_SCOPES + 1])
+    assert (await pages.browser.go("/auth/authorize", **asked(client, scope))).answer["error"] == "invalid_scope"
+    scope = " ".join(f"patient/{type}.r" for type in TYPES[:MOST_SCOPES])
+    assert (await pages.browser.go("/auth/authorize", **asked(client, scope))).title == "Sign in"
+
+
+async def test_few_wide_scopes_do_not_become_any_number_of_narrow_ones(pages: PageServer) -> None:
+    client = await pages.client(scope=" ".join(f"patient/{type}.cruds" for type in TYPES[:400]))
+    began = time.process_time()
+    seen = await pages.browser.go("/auth/authorize", **asked(client, " ".join(WILDCARDS)))
+    assert seen.answer["error"] == "invalid_scope"
+    assert time.process_time() - began < 1.0
+
+
+async def test_the_token_endpoint_takes_no_more_either(server: OAuth) -> None:
+    many = " ".join(f"patient/{type}.r" for type in TYPES)
+    client = await server.public()
+    tokens = await server.tokens(client)
+    answer = await server.refresh(client, tokens["refresh_token"], scope=many)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
+    backend = await server.backend(scope="system/*.rs")
+    answer = await server.by_assertion(server.assertion(backend), scope=many.replace("patient", "system"))
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_scope")
