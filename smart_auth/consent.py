@@ -46,7 +46,7 @@ class ConsentPage:
         try:
             there = await next_page(at, visit.parts.now(), self.gates)
         except OAuthError as error:
-            return await _refused(visit, at, error)
+            return await refused_to_app(visit, at, error)
         if there != CONSENT:
             return see(page_of(there, at.request.id))
         if not visit.is_post:
@@ -61,22 +61,22 @@ async def silently(visit: Visit, at: Arrival, gates: tuple[Gate, ...]) -> Respon
     """
     try:
         there = await next_page(at, visit.parts.now(), gates)
+        if there == LOGIN:
+            raise OAuthError(400, "login_required", "Nobody is signed in.")
+        if there != CONSENT:
+            raise OAuthError(400, "interaction_required", "Something has to be chosen first.")
+        scopes = possible_scopes(at)
+        if not _is_surely_the_app(at) or not await _was_granted(visit, at, scopes):
+            raise OAuthError(400, "consent_required", "This was not granted yet.")
     except OAuthError as error:
-        return await _refused(visit, at, error)
-    if there == LOGIN:
-        return await _refused(visit, at, OAuthError(400, "login_required", "Nobody is signed in."))
-    if there != CONSENT:
-        return await _refused(visit, at, OAuthError(400, "interaction_required", "Something has to be chosen first."))
-    scopes = possible_scopes(at)
-    if not _is_surely_the_app(at) or not await _was_granted(visit, at, scopes):
-        return await _refused(visit, at, OAuthError(400, "consent_required", "This was not granted yet."))
+        return await refused_to_app(visit, at, error)
     return await _code(visit, at, scopes)
 
 
 async def _answered(visit: Visit, at: Arrival) -> Response:
     decision = visit.value("decision")
     if decision == "deny":
-        return await _refused(visit, at, access_denied("The person did not allow it."))
+        return await refused_to_app(visit, at, access_denied("The person did not allow it."))
     if decision != "allow":
         raise OAuthError(400, "invalid_request", "The answer is to allow or to deny.")
     boxes, offered = visit.values("scope"), sections(possible_scopes(at))
@@ -135,22 +135,6 @@ async def _was_granted(visit: Visit, at: Arrival, scopes: tuple[str, ...]) -> bo
         and (not needs_patient(scopes) or grant.patient == patient_of(at))
         for grant in await visit.parts.grants.of_account(at.account.id)
     )
-
-
-async def _refused(visit: Visit, at: Arrival, error: OAuthError) -> Response:
-    """The app hears of it, and the request is over."""
-    if not await visit.parts.documents.remove(REQUESTS, at.request.id):
-        raise OAuthError(400, "invalid_request", OVER)
-    if at.account is not None:
-        await visit.parts.note(
-            "grant-refused",
-            f"{error.error}: {error.text} Scope: {' '.join(at.request.scopes)}",
-            client_id=at.client.id,
-            account=at.account,
-            patient=patient_of(at),
-            is_failure=True,
-        )
-    return refused_to_app(at.request, error)
 
 
 async def _note_grant(visit: Visit, at: Arrival, grant: Grant) -> None:

@@ -42,7 +42,7 @@ class LoginPage:
         try:
             there = await next_page(at, visit.parts.now(), self.gates)
         except OAuthError as error:
-            return refused_to_app(at.request, error)
+            return await refused_to_app(visit, at, error)
         return _form(visit, at) if there == LOGIN else see(page_of(there, at.request.id))
 
 

@@ -29,7 +29,7 @@ class PickerPage:
         try:
             there = await next_page(at, visit.parts.now(), self.gates)
         except OAuthError as error:
-            return refused_to_app(at.request, error)
+            return await refused_to_app(visit, at, error)
         if at.account is None or there not in (PICKER, CONSENT) or not _may_choose(at, at.account):
             return see(page_of(there, at.request.id))
         if visit.is_post and visit.value("action") != "search":

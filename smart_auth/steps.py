@@ -136,9 +136,20 @@ def back_to_app(request: AuthorizationRequest, answer: dict[str, str]) -> Respon
     return see(with_query(request.redirect_uri, {**answer, "state": request.state, "iss": request.base}))
 
 
-def refused_to_app(request: AuthorizationRequest, error: OAuthError) -> Response:
-    """Sends the browser back with an error (RFC 6749 section 4.1.2.1)."""
-    return back_to_app(request, {"error": error.error, "error_description": error.text})
+async def refused_to_app(visit: Visit, at: Arrival, error: OAuthError) -> Response:
+    """Sends the browser back with an error (RFC 6749 section 4.1.2.1), and the request is over."""
+    if not await visit.parts.documents.remove(REQUESTS, at.request.id):
+        raise OAuthError(400, "invalid_request", OVER)
+    if at.account is not None:
+        await visit.parts.note(
+            "grant-refused",
+            f"{error.error}: {error.text} Scope: {' '.join(at.request.scopes)}",
+            client_id=at.client.id,
+            account=at.account,
+            patient=patient_of(at),
+            is_failure=True,
+        )
+    return back_to_app(at.request, {"error": error.error, "error_description": error.text})
 
 
 def with_query(uri: str, parameters: dict[str, str]) -> str:
