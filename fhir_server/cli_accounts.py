@@ -63,15 +63,18 @@ def add_account(
 
 
 @accounts.command("list")
-def list_accounts(data_dir: DATA_DIR = None) -> None:
+def list_accounts(
+    ids: Annotated[bool, typer.Option("--ids", help="Show the ids by which the audit log names accounts.")] = False,
+    data_dir: DATA_DIR = None,
+) -> None:
     """Show every account."""
 
     async def listed(authorization: "Authorization") -> None:
-        table = table_of("username", "kind", "name", "is", "acts for", "", "id in the audit log")
+        table = table_of(("username", "id")) if ids else table_of(("username", "kind"), "acts for", "name", "is")
         for each in sorted(await authorization.accounts.all(), key=lambda account: account.login):
-            state = "disabled" if each.is_disabled else ""
-            row = (each.username, each.kind, each.name, each.fhir_user or "", " ".join(each.patients), state, each.id)
-            table.add_row(*map(escape, row))
+            kind = each.kind + (", disabled" if each.is_disabled else "")
+            described = (kind, "\n".join(each.patients), each.name, each.fhir_user or "")
+            table.add_row(*map(escape, (each.username, *((each.id,) if ids else described))))
         console.print(table)
 
     run(listed, data_dir)

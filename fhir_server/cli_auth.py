@@ -73,12 +73,11 @@ async def end_grants(authorization: "Authorization", grants: "list[Grant]") -> N
         await authorization.grants.revoke(grant.id)
 
 
-def table_of(first: str, *others: str) -> Table:
-    """A table that shows every value whole, in however many lines; what is `first` can be copied from one line."""
+def table_of(whole: tuple[str, ...], *others: str) -> Table:
+    """A table that cuts nothing off where a line is short: `whole` columns keep their values, others are folded."""
     table = Table(box=None)
-    table.add_column(first, no_wrap=True)
-    for heading in others:
-        table.add_column(heading, overflow="fold")
+    for heading in (*whole, *others):
+        table.add_column(heading, no_wrap=heading in whole, overflow="fold")
     return table
 
 

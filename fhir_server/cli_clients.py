@@ -90,11 +90,11 @@ def list_clients(data_dir: DATA_DIR = None) -> None:
     """Show every client."""
 
     async def listed(authorization: "Authorization") -> None:
-        table = table_of("client", "name", "authenticates by", "grants", "registered", "scope")
+        table = table_of(("client",), "what", "scope")
         for each in await authorization.clients.all():
-            grants = " ".join(each.grant_types) or ("introspection" if each.may_introspect else "none")
-            origin = each.registered_by + (", disabled" if each.is_disabled else "")
-            table.add_row(*map(escape, (each.id, each.name, each.auth_method, grants, origin, each.scope)))
+            what = [each.name, each.auth_method, *each.grant_types, *(["introspection"] if each.may_introspect else [])]
+            what.append(f"by {each.registered_by}" + (", disabled" if each.is_disabled else ""))
+            table.add_row(*map(escape, (each.id, "\n".join(what), each.scope)))
         console.print(table)
 
     run(listed, data_dir)

@@ -171,7 +171,8 @@ def _keeps(access: AccessContext, type: str) -> Keeps | None:
     source = access.agency is None
     if access.kind == "practitioner":
         return Keeps(source=source, labels=frozenset({PATAST}))
-    return Keeps(_OF_PATIENT if type == "Patient" else None, source, all_labels=True)
+    # A proxy of two children moves nothing from one's record to the other's; who treats both may put it right.
+    return Keeps(_OF_PATIENT if type == "Patient" else None, source, all_labels=True, owners=True)
 
 
 def _owners(reach: Visible) -> frozenset[str] | None:

@@ -95,7 +95,7 @@ async def _renew(worker: Worker) -> None:
 
 
 async def _reached(database: Database, agreed: Agreed) -> str:
-    return (await reindex.progress(database, agreed.step)).in_words()
+    return (await reindex.progress(database, agreed.step)).as_share()
 
 
 async def _repeat(work: Callable[[Worker], Awaitable[None]], worker: Worker) -> None:

@@ -1,4 +1,4 @@
-"""SMART App Launch and its OAuth 2.0 authorization server. It knows nothing of fhir_server. Empty in this version.
+"""SMART App Launch and its OAuth 2.0 authorization server. It knows nothing of fhir_server.
 
 https://hl7.org/fhir/smart-app-launch/
 """

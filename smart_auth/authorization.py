@@ -20,7 +20,7 @@ from smart_auth.identity.sessions import Sessions
 from smart_auth.jwks_of_clients import FetchJwks, JwksOfClients, fetch_jwks
 from smart_auth.keys import Keys
 from smart_auth.limits import Limits
-from smart_auth.records import Account, Grant
+from smart_auth.records import Account, Client, Grant
 from smart_auth.revocations import Revocations
 from smart_auth.settings import SmartSettings
 from smart_auth.tokens import AccessTokens
@@ -107,6 +107,15 @@ class Authorization:
             return None
         is_theirs = account.kind != "patient" or grant.patient is None or grant.patient in account.patients
         return (grant, account) if is_theirs else None
+
+    async def count_token_request(self, client: Client, request: Request) -> None:
+        """Raises OAuthError slow_down where this client asks too often.
+
+        Anybody can call itself by the name of a public client, so that one is counted by address as well: nobody keeps
+        its other users out.
+        """
+        address = request.client.host if client.auth_method == "none" and request.client else ""
+        await self.limits.take("token", f"{client.id} {address}", self.settings.token_requests_per_minute)
 
     async def note(
         self,

@@ -79,7 +79,7 @@ async def _answered(visit: Visit, at: Arrival) -> Response:
         return await refused_to_app(visit, at, access_denied("The person did not allow it."))
     if decision != "allow":
         raise OAuthError(400, "invalid_request", "The answer is to allow or to deny.")
-    boxes, offered = visit.values("scope"), sections(possible_scopes(at))
+    boxes, offered = frozenset(visit.values("scope")), sections(possible_scopes(at))
     scopes = consent_choices.granted(offered, boxes)
     if not scopes:
         return await _page(visit, at, consent_choices.ticked(offered, boxes), "Nothing is ticked.")

@@ -37,7 +37,7 @@ class Section:
 
 def sections(scopes: Iterable[str]) -> tuple[Section, ...]:
     """The boxes for the asked scopes."""
-    asked = tuple(dict.fromkeys(scopes))
+    asked = dict.fromkeys(scopes)
     found: dict[str, list[Choice]] = {"person": [], "context": [], "patient": [], "user": [], "time": []}
     for text in asked:
         scope = read_scope(text)

@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc6749#section-3.2, https://www.rfc-editor.org/r
 from collections.abc import Iterable
 from urllib.parse import parse_qsl
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from smart_auth.errors import OAuthError, invalid_request
 
@@ -56,8 +56,11 @@ def media_type(request: Request) -> str:
 async def read_body(request: Request, most_bytes: int) -> bytes:
     """The body. Raises OAuthError 413 once it is longer than `most_bytes`; nothing more is read then."""
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > most_bytes:
-            raise OAuthError(413, "invalid_request", f"The body is longer than {most_bytes} bytes.")
+    try:
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most_bytes:
+                raise OAuthError(413, "invalid_request", f"The body is longer than {most_bytes} bytes.")
+    except ClientDisconnect:
+        raise invalid_request("The connection ended before the body did.") from None
     return bytes(body)

@@ -36,7 +36,7 @@ async def introspect(authorization: Authorization, request: Request) -> Response
     # RFC 7662 section 2.1: "the endpoint MUST also require some form of authorization"; a client_id alone is none.
     if client.auth_method == "none":
         raise invalid_client("A client without a secret or key cannot introspect tokens.", challenge=True)
-    await authorization.limits.take("token", client.id, authorization.settings.token_requests_per_minute)
+    await authorization.count_token_request(client, request)
     token = required(form, "token")
     if token.count(".") == 2:
         return answer(await _of_access_token(authorization, token, client))

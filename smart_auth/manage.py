@@ -96,4 +96,5 @@ def _granted(grant: Grant, names: dict[str, str]) -> Granted:
     patient = "" if grant.patient is None else names.get(grant.patient, grant.patient)
     special = [special_words(scope)[0] for scope in grant.scopes if scope in SPECIAL]
     resources = [f"{scope_words(scope)}: {deeds(scope.permissions)}" for scope in resource_scopes(grant.scopes)]
-    return Granted(grant, patient, given, (*resources, *special))
+    # `patient/` and `user/` of the same type are the same words.
+    return Granted(grant, patient, given, tuple(dict.fromkeys((*resources, *special))))

@@ -93,7 +93,7 @@ def _split(uri: str) -> SplitResult | None:
 
 def _is_same_but_for_port(registered: str, uri: str) -> bool:
     known, asked = _split(registered), _split(uri)
-    if known is None or asked is None or known.scheme != "http" or asked.port is None:
+    if known is None or asked is None or known.scheme != "http" or not asked.port:
         return False
     if known.hostname not in _ANY_PORT or known.port is not None:
         return False

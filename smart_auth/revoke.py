@@ -26,7 +26,7 @@ async def revoke(authorization: Authorization, request: Request) -> Response:
     audiences = (endpoint(base, "token"), endpoint(base, "revoke"))
     header = request.headers.get("authorization")
     client = await authorization.authentication.authenticate(form, header, audiences)
-    await authorization.limits.take("token", client.id, authorization.settings.token_requests_per_minute)
+    await authorization.count_token_request(client, request)
     token = required(form, "token")
     # The form of a token says what it is, so token_type_hint is not needed.
     was_revoked = await (_access_token if token.count(".") == 2 else _refresh_token)(authorization, token, client)

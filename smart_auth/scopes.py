@@ -56,12 +56,6 @@ def read_scope(text: str) -> Scope | None:
     return ResourceScope(level, found["type"], _V1.get(word, frozenset(word)), filters)
 
 
-def parse(text: str) -> list[Scope]:
-    """The scopes of a space-separated list, each once, without those that are malformed or unknown."""
-    scopes = (read_scope(each) for each in text.split(" "))
-    return list(dict.fromkeys(scope for scope in scopes if scope is not None))
-
-
 def text_of(scope: Scope) -> str:
     """A scope as it is written, in version 2."""
     if isinstance(scope, str):
@@ -82,18 +76,6 @@ def is_v2(text: str) -> bool:
     return isinstance(read_scope(text), ResourceScope) and not _is_v1(text)
 
 
-def covers(wide: Scope, narrow: Scope) -> bool:
-    """Whether whatever `narrow` lets do, `wide` alone lets do too."""
-    if isinstance(wide, str) or isinstance(narrow, str):
-        return wide == narrow
-    return (
-        wide.level == narrow.level
-        and wide.type in (ANY_TYPE, narrow.type)
-        and wide.permissions >= narrow.permissions
-        and set(wide.filters) <= set(narrow.filters)
-    )
-
-
 def at_levels(texts: Sequence[str], levels: Collection[Level]) -> tuple[str, ...]:
     """The scopes without those on resources at another level: a person has no `system/`, a system nothing else."""
     return tuple(
@@ -109,12 +91,6 @@ def intersect(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
     """
     bounds = _bounds(allowed)
     return tuple(dict.fromkeys(part for text in asked for part in _granted(text, allowed, bounds)))
-
-
-def refused(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:
-    """The asked scopes of which nothing may be granted, the malformed and unknown among them."""
-    bounds = _bounds(allowed)
-    return tuple(text for text in dict.fromkeys(asked) if not _granted(text, allowed, bounds))
 
 
 def exceeding(asked: Sequence[str], allowed: Sequence[str]) -> tuple[str, ...]:

@@ -57,5 +57,5 @@ async def _authenticated(authorization: Authorization, request: Request, form: F
     if form["grant_type"] == "refresh_token" and header is None:
         form = await with_holder(authorization, form)
     client = await authorization.authentication.authenticate(form, header, audiences)
-    await authorization.limits.take("token", client.id, authorization.settings.token_requests_per_minute)
+    await authorization.count_token_request(client, request)
     return client

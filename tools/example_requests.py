@@ -15,6 +15,14 @@ from fhir_server.rest.openapi_examples import FORM, WHOLE
 from seeds.examples import EXAMPLES
 
 BASE = "http://127.0.0.1:8080/fhir"
+TOKEN = "paste-an-access-token-here"
+"""What stands for the access token; a server without sign-in does not look at it."""
+
+HOW_TO_SIGN_IN = (
+    "On a server with sign-in put an access token into `token`: .venv/bin/fhir-server token issue "
+    "--client demo-public --user administrator --scope 'user/*.cruds'"
+)
+
 SYSTEM = "system"
 """The topic of what concerns all types."""
 

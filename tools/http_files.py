@@ -3,7 +3,7 @@
 https://github.com/Huachao/vscode-restclient, https://www.jetbrains.com/help/idea/exploring-http-syntax.html
 """
 
-from tools.example_requests import BASE, ExampleRequest
+from tools.example_requests import BASE, HOW_TO_SIGN_IN, TOKEN, ExampleRequest
 
 
 def http_files(requests: tuple[ExampleRequest, ...]) -> dict[str, str]:
@@ -16,12 +16,14 @@ def _file(requests: list[ExampleRequest]) -> str:
     lines = [
         "# Made by tools/write_docs.py from the examples of the OpenAPI description: change seeds/examples.py.",
         "# They work on the demo data. The number under a title is the status that a fresh copy of it answers.",
+        f"# {HOW_TO_SIGN_IN}",
         "",
         f"@base = {BASE}",
+        f"@token = {TOKEN}",
     ]
     for request in requests:
         lines += ["", f"### {request.title}", f"# {request.status}", f"{request.method} {{{{base}}}}/{request.path}"]
-        lines += [f"{name}: {value}" for name, value in request.headers]
+        lines += ["Authorization: Bearer {{token}}", *(f"{name}: {value}" for name, value in request.headers)]
         if request.body:
             lines += ["", request.body]
     return "\n".join(lines) + "\n"

@@ -6,20 +6,20 @@ https://schema.getpostman.com/json/collection/v2.1.0/docs/index.html
 import json
 from typing import Any
 
-from tools.example_requests import BASE, SYSTEM, ExampleRequest
+from tools.example_requests import BASE, HOW_TO_SIGN_IN, SYSTEM, TOKEN, ExampleRequest
 
 SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 
 _ABOUT = (
     "FHIR R4 requests that work on the demo data. Made by tools/write_docs.py from the examples of the OpenAPI "
-    "description: change seeds/examples.py."
+    f"description: change seeds/examples.py. {HOW_TO_SIGN_IN}"
 )
 
 Node = dict[str, Any]
 
 
 def collection(requests: tuple[ExampleRequest, ...]) -> str:
-    """The collection as JSON; its variable `base` is the FHIR base."""
+    """The collection as JSON; its variable `base` is the FHIR base, `token` the access token that all requests bear."""
     topics = dict.fromkeys(request.topic for request in requests)
     return (
         json.dumps(
@@ -29,7 +29,11 @@ def collection(requests: tuple[ExampleRequest, ...]) -> str:
                     {"name": _folder(topic), "item": [_item(each) for each in requests if each.topic == topic]}
                     for topic in topics
                 ],
-                "variable": [{"key": "base", "value": BASE, "type": "string"}],
+                "auth": {"type": "bearer", "bearer": [{"key": "token", "value": "{{token}}", "type": "string"}]},
+                "variable": [
+                    {"key": "base", "value": BASE, "type": "string"},
+                    {"key": "token", "value": TOKEN, "type": "string"},
+                ],
             },
             indent=1,
             ensure_ascii=False,

@@ -75,13 +75,14 @@ class Keeps:
 
     `but_for` are the only top-level elements that may change; None: all of them. `source` is `meta.source`, a deleted
     one's too. `labels` are those of a row's `labels` that must stay where they are; with `all_labels` none may come or
-    go.
+    go. With `owners` it stays in every record that it is in.
     """
 
     but_for: frozenset[str] | None = None
     source: bool = False
     labels: frozenset[str] = frozenset()
     all_labels: bool = False
+    owners: bool = False
 
 
 @dataclass(frozen=True, slots=True)

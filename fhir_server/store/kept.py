@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/resource.html#Meta, https://hl7.org/fhir/R4/security-lab
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import Delete, Keeps, Put
+from fhir_server.definitions.owners import owner_rule
 from fhir_server.store.mongo import Document
 from fhir_server.store.rows import same_value
 
@@ -39,6 +40,8 @@ def _lost(put: Put, keeps: Keeps, current: Document) -> str | None:
     before, after = frozenset(current["labels"]), frozenset(put.index.labels)
     if (keeps.all_labels and before != after) or (before & keeps.labels) - after:
         return "meta.security"
+    if keeps.owners and not set(current["owners"]).issubset(put.index.owners):
+        return owner_rule(put.type).paths[0].partition(".")[0]
     if keeps.but_for is None:
         return None
     stored = decode(current["body"])

@@ -50,6 +50,12 @@ class Progress:
         done, total = sum(self.done.values()), sum(self.total.values())
         return f"{done:,} of {max(done, total):,} resources"
 
+    def as_share(self) -> str:
+        """`a fifth of the resources`, for those who must not be told how many there are, nor guess it."""
+        done, total = sum(self.done.values()), sum(self.total.values())
+        fifths = done * 5 // max(done, total, 1)
+        return f"{('none', 'a fifth', 'two fifths', 'three fifths', 'four fifths', 'all')[fifths]} of the resources"
+
 
 async def progress(database: Database, step: int) -> Progress:
     """What is noted of the reindex at this step; nothing done where nothing is."""

@@ -61,24 +61,24 @@ def _table(text: str) -> dict[str, dict[str, str]]:
 
 
 SIGHT = _table("""
-who          own child foreign nobodys shared denied deleted moved restricted other-category missing
-nobody       U   U     U       U       U      U      U       U     U          U              U
-patient      S   -     -       -       S      -      G       1     S          S              -
-account      S   -     -       -       S      -      G       1     S          S              -
-proxy        S   S     -       -       S      -      G       1     S          S              -
-granular     S   -     -       -       F      F      G       1     S          -              -
-other-type   F   F     F       F       F      F      F       F     F          F              F
-treating     S   -     -       -       S      -      G       1     -          S              -
-stranger     -   -     -       -       S      -      -       -     -          -              -
-launched     S   -     -       -       S      -      G       1     -          S              -
-mislaunched  -   -     -       -       -      -      -       -     -          -              -
-glass        -   -     S       -       S      -      -       2     -          -              -
-system       S   S     S       S       S      S      G       S     -          S              -
-emergency    S   S     S       S       S      S      G       S     S          S              -
-agency       S   S     S       S       S      S      G       S     -          S              -
-for-one      S   -     -       -       S      -      G       1     -          S              -
-officer      -   -     -       -       -      -      -       -     -          -              -
-admin        S   S     S       S       S      S      G       S     S          S              -
+who          own child foreign nobodys shared denied deleted moved restricted other-category missingkept-shared
+nobody       U   U     U       U       U      U      U       U     U          U              U   U
+patient      S   -     -       -       S      -      G       1     S          S              -   -
+account      S   -     -       -       S      -      G       1     S          S              -   -
+proxy        S   S     -       -       S      -      G       1     S          S              -   -
+granular     S   -     -       -       F      F      G       1     S          -              -   F
+other-type   F   F     F       F       F      F      F       F     F          F              F   F
+treating     S   -     -       -       S      -      G       1     -          S              -   -
+stranger     -   -     -       -       S      -      -       -     -          -              -   -
+launched     S   -     -       -       S      -      G       1     -          S              -   -
+mislaunched  -   -     -       -       -      -      -       -     -          -              -   -
+glass        -   -     S       -       S      -      -       2     -          -              -   -
+system       S   S     S       S       S      S      G       S     -          S              -   -
+emergency    S   S     S       S       S      S      G       S     S          S              -   S
+agency       S   S     S       S       S      S      G       S     -          S              -   -
+for-one      S   -     -       -       S      -      G       1     -          S              -   -
+officer      -   -     -       -       -      -      -       -     -          -              -   -
+admin        S   S     S       S       S      S      G       S     S          S              -   S
 """)
 """S: seen. G: seen to be deleted. 1: only the first version was in the caller's reach, 2: only the second. -: as if it
 were not there. F: the token's scopes do not cover the type. U: no token.
@@ -111,7 +111,7 @@ who          own child foreign nobodys shared denied deleted moved restricted mi
 nobody       U   U     U       U       U      U      U       U     U          U
 patient      W   -     -       -       F      F      -       -     W          -
 account      W   -     -       -       F      F      -       -     W          -
-proxy        W   W     -       -       F      F      -       -     W          -
+proxy        W   F     -       -       F      F      -       -     W          -
 granular     F   F     F       F       F      F      F       F     F          F
 other-type   F   F     F       F       F      F      F       F     F          F
 treating     W   -     -       -       W      F      W       -     -          -
@@ -126,7 +126,7 @@ for-one      W   -     -       -       F      F      W       -     -          -
 officer      F   F     F       F       F      F      F       F     F          F
 admin        W   W     W       W       W      W      W       W     W          W
 """)
-"""By PUT, of what is to be in the record of anna (of ben, for him who broke the glass)."""
+"""By PUT, of what is to be in the record of anna (of ben, for whoever broke the glass). A proxy moves nothing there."""
 
 PATCHES = _table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing

@@ -20,7 +20,7 @@ Made = Callable[[str, str], dict[str, Any]]
 
 def read_type(record: str) -> str:
     """The type of the record of that kind which is read."""
-    return {"shared": "Medication", "denied": "Group"}.get(record, "Observation")
+    return {"shared": "Medication", "kept-shared": "Medication", "denied": "Group"}.get(record, "Observation")
 
 
 def written_type(record: str) -> str:
@@ -48,6 +48,8 @@ def content(record: str, id: str, subject: str) -> dict[str, Any]:
 def _observed(record: str, id: str, subject: str) -> dict[str, Any]:
     if record in ("shared", "denied"):
         return content(record, id, subject)
+    if record == "kept-shared":
+        return content("shared", id, subject) | {"meta": {"security": [restricted()]}}
     code = "vital-signs" if record == "other-category" else "laboratory"
     more = {"meta": {"security": [restricted()]}} if record == "restricted" else {}
     return observation("x", id=id, subject={"reference": subject}, category=category(code), **more)

@@ -1,5 +1,5 @@
-"""Every route, by every kind of caller, on every kind of record: what comes of it stands in tables, not in the code that
-is tested. A route that joins `routes.TABLE` fails here until the matrix knows it.
+"""Every route, by every kind of caller, on every kind of record: what comes of it stands in tables, not in the code
+that is tested. A route that joins `routes.TABLE` fails here until the matrix knows it.
 
 https://hl7.org/fhir/R4/security.html#authorization
 """
@@ -27,7 +27,7 @@ from tests.auth.matrix_records import (
     subject_of,
     written_type,
 )
-from tests.auth.two_worlds import Sent
+from tests.auth.two_worlds import Sent, ready
 from tests.rest.access import guarded
 from tests.rest.in_process import opened
 from tests.rest.writers import entry
@@ -36,14 +36,22 @@ Outcome = int | str
 """A status, or for what lists resources and answers 200: whether the record is `listed` or `not listed`."""
 
 _UNSEEN: Mapping[str, Outcome] = {"U": 401, "F": 403, "-": 404}
-READ = {**_UNSEEN, "S": 200, "G": 410, "1": 404, "2": 200}
-FIRST = {**_UNSEEN, "S": 200, "G": 200, "1": 200, "2": 404}
-HISTORY = {**_UNSEEN, "S": 200, "G": 200, "1": 200, "2": 200}
-FOUND = {"U": 401, "F": 403, "S": "listed", "G": "not listed", "1": "not listed", "2": "listed", "-": "not listed"}
-KEPT = {**FOUND, "G": "listed", "1": "listed"}
-KEPT_ANYWHERE = {**KEPT, "F": "not listed"}
+READ: Mapping[str, Outcome] = {**_UNSEEN, "S": 200, "G": 410, "1": 404, "2": 200}
+FIRST: Mapping[str, Outcome] = {**_UNSEEN, "S": 200, "G": 200, "1": 200, "2": 404}
+HISTORY: Mapping[str, Outcome] = {**_UNSEEN, "S": 200, "G": 200, "1": 200, "2": 200}
+FOUND: Mapping[str, Outcome] = {
+    "U": 401,
+    "F": 403,
+    "S": "listed",
+    "G": "not listed",
+    "1": "not listed",
+    "2": "listed",
+    "-": "not listed",
+}
+KEPT: Mapping[str, Outcome] = {**FOUND, "G": "listed", "1": "listed"}
+KEPT_ANYWHERE: Mapping[str, Outcome] = {**KEPT, "F": "not listed"}
 WRITTEN: Mapping[str, Outcome] = {**_UNSEEN, "G": 410, "W": "written"}
-BY_CONDITION = {**WRITTEN, "G": 404}
+BY_CONDITION: Mapping[str, Outcome] = {**WRITTEN, "G": 404}
 
 _PATCH = [{"op": "add", "path": "/language", "value": "en"}]
 _JSON_PATCH = {"content-type": "application/json-patch+json"}
@@ -150,7 +158,9 @@ WRITINGS: Mapping[tuple[str, str], list[Writing]] = {
         Writing(_transaction(lambda sent: entry("PUT", _place(sent), sent)), UPDATES),
     ],
     ("/{type:type}", "PUT"): [Writing(lambda sent: Sent("PUT", _by_id(sent), sent), UPDATES)],
-    ("/{type:type}/{id:name}", "PATCH"): [Writing(lambda sent: Sent("PATCH", _place(sent), _PATCH, _JSON_PATCH), PATCHES)],
+    ("/{type:type}/{id:name}", "PATCH"): [
+        Writing(lambda sent: Sent("PATCH", _place(sent), _PATCH, _JSON_PATCH), PATCHES)
+    ],
     ("/{type:type}", "PATCH"): [
         Writing(lambda sent: Sent("PATCH", _by_id(sent), _PATCH, _JSON_PATCH), PATCHES, BY_CONDITION)
     ],
@@ -180,6 +190,8 @@ class Matrix:
     api: httpx.AsyncClient
     operator: RequestContext
     numbers: "count[int]"
+    fresh: dict[str, str] = field(default_factory=dict)
+    """Records that nobody has changed yet, by their kind."""
 
     async def answer(self, who: str, sent: Sent) -> httpx.Response:
         """What one caller is answered."""
@@ -198,16 +210,17 @@ async def matrix(mongodb_uri: str) -> AsyncIterator[Matrix]:
             await stored_to_read(operator, record)
         bearers = {who: access for who, access in CALLERS.items() if access is not None}
         async with guarded(mongodb_uri, name, bearers) as api:
+            await ready(api, "admin")
             yield Matrix(api, operator, count(1))
         await operator.server.database.client.drop_database(name)
 
 
 def told(response: httpx.Response, place: str) -> Outcome:
-    """The status; of what lists resources whether it lists the record, and of a Bundle that was run what its entry says."""
+    """The status; of what lists resources whether it lists the record, of a Bundle that was run what its entry says."""
     if response.status_code != 200:
         return response.status_code
     body = response.json()
-    if body["resourceType"] != "Bundle" or body["type"] == "history" and "_history" in _path_below(response, place):
+    if body["resourceType"] != "Bundle" or (body["type"] == "history" and "_history" in _path_below(response, place)):
         return 200
     if body["type"].endswith("-response"):
         return f"{int(body['entry'][0]['response']['status'][:3])} in it"
@@ -252,34 +265,46 @@ async def test_each_writes_what_the_table_says(matrix: Matrix, who: str) -> None
     for (path, method), ways in WRITINGS.items():
         for way in ways:
             for record, letter in way.table[who].items():
-                outcome, expected = await _written(matrix, who, way, record), way.told[letter]
+                outcome, expected = await _written(matrix, who, way, record, letter), way.told[letter]
                 if outcome != expected:
                     wrong.append(f"{record} by {method} {path}: {outcome} and not {expected}")
     assert not wrong, wrong
 
 
-async def _written(matrix: Matrix, who: str, way: Writing, record: str) -> Outcome:
+async def _written(matrix: Matrix, who: str, way: Writing, record: str, letter: str) -> Outcome:
     """The status, or `written` where the record is another afterwards."""
-    id = f"w{next(matrix.numbers)}"
     creates = way.table is CREATES
-    subject = subject_of(record) if creates or record == "child" else f"Patient/{SUBJECTS.get(who, 'anna')}"
-    if not creates:
-        await stored_to_write(matrix.operator, record, id)
-    before = await _rows(matrix, record, id)
+    id = "new" if creates else await _one_to_write(matrix, record)
+    subject = subject_of(record) if creates else f"Patient/{SUBJECTS.get(who, 'anna')}"
+    before = await _state(matrix, record, None if creates else id)
     answer = await matrix.answer(who, way.ask(content(record, id, subject)))
-    after = await _rows(matrix, record, id)
+    after = await _state(matrix, record, None if creates else id)
+    if before != after:
+        # Whoever comes next meets such a record as it was.
+        matrix.fresh.pop(record, None)
     if answer.status_code >= 300:
         assert before == after, (who, record, answer.text)
         return answer.status_code
-    is_gone_already = way.table is DELETES and record in ("deleted", "missing")
+    is_gone_already = letter == "W" and way.table is DELETES and record in ("deleted", "missing")
     return "written" if before != after or is_gone_already else answer.status_code
 
 
-async def _rows(matrix: Matrix, record: str, id: str) -> tuple[int, int]:
-    """The version of the record, and how many of its type there are."""
+async def _one_to_write(matrix: Matrix, record: str) -> str:
+    """The id of a record of that kind that nobody has changed yet."""
+    id = matrix.fresh.get(record)
+    if id is None:
+        id = matrix.fresh[record] = f"w{next(matrix.numbers)}"
+        await stored_to_write(matrix.operator, record, id)
+    return id
+
+
+async def _state(matrix: Matrix, record: str, id: str | None) -> int:
+    """The version of a record, or how many of its type there are."""
     collection = matrix.operator.server.database.handle[written_type(record)]
-    row = await collection.find_one({"_id": id})
-    return (0 if row is None else row["version"]), await collection.count_documents({})
+    if id is None:
+        return int(await collection.count_documents({}))
+    row = await collection.find_one({"_id": id}, {"version": 1})
+    return 0 if row is None else int(row["version"])
 
 
 @pytest.mark.parametrize(("path", "method"), sorted(ROUTES | {(path, "PROPFIND") for path, _ in TABLE}))

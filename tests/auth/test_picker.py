@@ -90,6 +90,7 @@ async def test_an_account_without_a_record_goes_back_with_the_reason(server: Pag
     await server.person("new")
     back = await arriving(server, "new")
     assert (back.answer["error"], back.answer["state"]) == ("access_denied", "state & more")
+    assert server.trail.kinds() == ["login", "grant-refused"]
 
 
 async def test_a_practitioner_finds_patients_in_care_by_name_or_birth_date(server: PageServer) -> None:

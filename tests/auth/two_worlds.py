@@ -1,7 +1,8 @@
-"""Two servers that differ in one thing: the first also holds the records of patient b, and what is nobody's. One who may
-see none of that must not be able to tell which of the two answered.
+"""Two servers that differ in one thing: the first also holds the records of patient b, and what is nobody's. One who
+may see none of that must not be able to tell which of the two answered.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ import httpx
 import msgspec
 
 from fhir_server.interactions import delete
+from fhir_server.store.mongo import Database
 from smart_auth.access import AccessContext, ResourceScope
 from tests.rest.access import as_bearer, guarded, scopes
 from tests.rest.conftest import FHIR_JSON, observation
@@ -33,9 +35,7 @@ CALLERS: Mapping[str, AccessContext] = {
         "lab app",
         "patient",
         (
-            ResourceScope(
-                "patient", "Observation", frozenset("rs"), (("category", f"{CATEGORIES}|laboratory"),)
-            ),
+            ResourceScope("patient", "Observation", frozenset("rs"), (("category", f"{CATEGORIES}|laboratory"),)),
             *scopes("patient/Patient.rs"),
         ),
         patients=(A,),
@@ -218,6 +218,7 @@ _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "<new>"),
     # The chain of the audit log that an event is in, and its place there.
     (re.compile(r"[0-9a-f]{12}-\d{12}-\d+"), "<event>"),
+    (re.compile(r"\b[0-9a-f]{16}\b"), "<request>"),
     (re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "<instant>"),
     (re.compile(r"\w{3}, \d\d \w{3} 20\d\d \d\d:\d\d:\d\d GMT"), "<instant>"),
 )
@@ -253,10 +254,11 @@ def _normal(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Worlds:
-    """Clients of the server that holds b's records too, and of the one that does not."""
+    """Clients of the server that holds b's records too, and of the one that does not; the database of the first."""
 
     whole: httpx.AsyncClient
     without: httpx.AsyncClient
+    rows: Database
 
     async def answers(self, bearer: str, sent: Sent) -> tuple[Answer, Answer]:
         """What both say to the same request."""
@@ -266,18 +268,28 @@ class Worlds:
         return Answer.of(whole), Answer.of(without)
 
 
+async def ready(api: httpx.AsyncClient, bearer: str) -> None:
+    """Wait until a server that has just started has looked through its rows, and answers searches."""
+    async with asyncio.timeout(30):
+        while (await api.get("Patient?_count=1", headers=as_bearer(bearer))).status_code == 503:
+            await asyncio.sleep(0.05)
+
+
 @asynccontextmanager
 async def two_worlds(uri: str) -> AsyncIterator[Worlds]:
     """Both, over databases of their own."""
     names = [f"test_{uuid4().hex[:16]}" for _ in range(2)]
     async with AsyncExitStack() as open_until:
-        apis = []
+        apis, databases = [], []
         for name, more in zip(names, (of_b(), ()), strict=True):
             operator = await open_until.enter_async_context(opened(uri, name))
+            databases.append(operator.server.database)
             open_until.push_async_callback(operator.server.database.client.drop_database, name)
             for resource in (*of_a(), *more):
                 await put(operator, resource)
             if more:
                 await delete.delete(operator, "Observation", "zgone")
-            apis.append(await open_until.enter_async_context(guarded(uri, name, CALLERS)))
-        yield Worlds(*apis)
+            api = await open_until.enter_async_context(guarded(uri, name, CALLERS))
+            await ready(api, "patient")
+            apis.append(api)
+        yield Worlds(apis[0], apis[1], databases[0])

@@ -175,6 +175,8 @@ def test_an_account_is_added_once_and_disabled(commands: Commands) -> None:
     assert "Patient/p1" in commands("account", "list")
     commands("account", "disable", "ann")
     assert "disabled" in commands("account", "list")
+    (_, listed) = commands("account", "list", "--ids").splitlines()
+    assert re.fullmatch(r" Ann +[0-9a-f]{32} *", listed)
 
 
 def test_a_token_by_hand_is_for_a_record_that_its_person_may_act_for(commands: Commands) -> None:

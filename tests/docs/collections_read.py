@@ -27,9 +27,11 @@ def http_file(path: Path, base: str) -> Iterator[Sent]:
     """The requests of a .http file, its variable `base` set to another value."""
     head, *parts = re.split(r"^### ", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
     assert re.search(r"^@base = \S+$", head, re.MULTILINE), f"{path.name} sets no @base"
+    assert re.search(r"^@token = \S+$", head, re.MULTILINE), f"{path.name} sets no @token"
     for part in parts:
         top, _, body = part.partition("\n\n")
-        title, status, line, *headers = top.splitlines()
+        title, status, line, bears, *headers = top.splitlines()
+        assert bears == "Authorization: Bearer {{token}}", f"{title} bears no access token"
         method, url = line.split(" ")
         pairs = tuple((name, value) for name, _, value in (header.partition(": ") for header in headers))
         yield Sent(title, int(status.removeprefix("# ")), method, url.replace("{{base}}", base), pairs, body.rstrip())
@@ -39,7 +41,8 @@ def postman_collection(path: Path, base: str) -> Iterator[Sent]:
     """The requests of a Postman collection with the parts of their URLs put together."""
     held = json.loads(path.read_text(encoding="utf-8"))
     assert held["info"]["schema"].endswith("/v2.1.0/collection.json")
-    assert [each["key"] for each in held["variable"]] == ["base"]
+    assert [each["key"] for each in held["variable"]] == ["base", "token"]
+    assert held["auth"]["bearer"] == [{"key": "token", "value": "{{token}}", "type": "string"}]
     for folder in held["item"]:
         for item in folder["item"]:
             yield _of_item(item, base)

@@ -107,6 +107,13 @@ async def test_the_root_lists_the_demo_accounts_once_they_are_there() -> None:
     assert "ann <a>" not in without and "fhir-server account add" in without
 
 
+async def test_the_root_says_that_its_links_need_a_token_and_how_to_get_one() -> None:
+    text = seen(await site(signs_in=True).get("/")).all("main")[0].text
+    assert "without an access token they are answered 401" in text
+    assert "--user grace.okafor --scope 'user/*.rs' --base" in text
+    assert "access token" not in seen(await site().get("/")).all("main")[0].text
+
+
 async def test_examples_that_only_read_are_links_and_others_are_shown_whole() -> None:
     page = seen(await site().get("/docs/api/Patient"))
     assert page.links()["GET /fhir/Patient/rivera-ana"] == "/fhir/Patient/rivera-ana"

@@ -119,6 +119,7 @@ async def test_progress_is_kept_and_belongs_to_one_step(database: Database) -> N
     await reindex.note(database, reached)
     assert await reindex.progress(database, 3) == reached
     assert reached.in_words() == "2 of 5 resources"
+    assert reached.as_share() == "two fifths of the resources"
     assert await reindex.progress(database, 4) == Progress(4)
 
 

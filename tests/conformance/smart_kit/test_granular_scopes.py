@@ -1,6 +1,7 @@
 """1.11 Granular scopes: every search of the run with full scopes again, filtered by category and by nothing else."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,44 +21,41 @@ PAGE = 20
 MOST_VALUES = 6
 
 
-@pytest_asyncio.fixture(scope="module", params=["Condition", "Observation"])
-async def type(request: pytest.FixtureRequest) -> str:
-    return request.param
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The searches of US Core for a type, and what each of them finds with full scopes; first everything there is."""
+
+    everything: list[Json]
+    searches: list[Search]
+    seen: list[dict[str, Json]]
 
 
 @pytest_asyncio.fixture(scope="module")
-async def everything(kit: Kit, standalone: Launched, type: str) -> list[Json]:
-    """All of the patient's resources of the type, as the app with full scopes sees them."""
-    found = await kit.search(standalone, type, {"patient": standalone.patient}, count=100)
-    assert len({token for each in found.values() for token in categories(each)}) >= 3
-    return list(found.values())
+async def runs(kit: Kit, standalone: Launched) -> dict[str, Run]:
+    """The (g)(10) run of the single patient with full scopes, by type."""
+    return {type: await _run(kit, standalone, type) for type in ("Condition", "Observation")}
 
 
-@pytest_asyncio.fixture(scope="module")
-async def searches(standalone: Launched, type: str, everything: list[Json]) -> list[Search]:
-    """The searches of US Core for the type, by the values that the resources have."""
-    make = _of_conditions if type == "Condition" else _of_observations
-    found = list(make(everything))
-    assert len(found) > 20
-    return [("GET", {"patient": standalone.patient, **search}) for search in found] + [
-        ("POST", {"patient": f"Patient/{standalone.patient}", **search}) for search in found[::4]
-    ]
+async def _run(kit: Kit, standalone: Launched, type: str) -> Run:
+    patient = standalone.patient
+    everything = list((await kit.search(standalone, type, {"patient": patient}, count=100)).values())
+    assert len(_tokens(everything)) >= 3
+    made = list(_of_conditions(everything) if type == "Condition" else _of_observations(everything))
+    assert len(made) > 20
+    searches = [("GET", {"patient": patient, **search}) for search in made]
+    searches += [("POST", {"patient": f"Patient/{patient}", **search}) for search in made[::4]]
+    seen = [await kit.search(standalone, type, asked, how == "POST", PAGE) for how, asked in searches]
+    assert sum(map(bool, seen)) > len(seen) / 2
+    return Run(everything, searches, seen)
 
 
-@pytest_asyncio.fixture(scope="module")
-async def seen(kit: Kit, standalone: Launched, type: str, searches: list[Search]) -> list[dict[str, Json]]:
-    """What each of the searches finds with full scopes."""
-    found = [await kit.search(standalone, type, asked, how == "POST", PAGE) for how, asked in searches]
-    assert sum(map(bool, found)) > len(found) / 2
-    return found
-
-
+@pytest.mark.parametrize("type", ["Condition", "Observation"])
 async def test_a_search_finds_what_was_granted_and_nothing_else(
-    kit: Kit, granular_launch: GranularLaunch, type: str, searches: list[Search], seen: list[dict[str, Json]]
+    kit: Kit, granular_launch: GranularLaunch, runs: dict[str, Run], type: str
 ) -> None:
     granted, launched = granular_launch
     hidden = 0
-    for (how, asked), before in zip(searches, seen, strict=True):
+    for (how, asked), before in zip(runs[type].searches, runs[type].seen, strict=True):
         found = await kit.search(launched, type, asked, how == "POST", PAGE)
         expected = {id for id, resource in before.items() if is_granted(granted, resource)}
         assert set(found) == expected, (how, type, asked)
@@ -65,20 +63,23 @@ async def test_a_search_finds_what_was_granted_and_nothing_else(
     assert hidden > 0
 
 
+@pytest.mark.parametrize("type", ["Condition", "Observation"])
 async def test_a_count_is_of_what_was_granted(
-    kit: Kit, granular_launch: GranularLaunch, type: str, everything: list[Json]
+    kit: Kit, granular_launch: GranularLaunch, runs: dict[str, Run], type: str
 ) -> None:
     granted, launched = granular_launch
-    expected = sum(is_granted(granted, each) for each in everything)
+    expected = sum(is_granted(granted, each) for each in runs[type].everything)
     for asked in ({"_summary": "count"}, {"_total": "accurate", "_count": "1"}):
         answer = await kit.http.get(f"{kit.base}/{type}", params=asked, headers=launched.bearer)
         assert answer.json()["total"] == expected
 
 
+@pytest.mark.parametrize("type", ["Condition", "Observation"])
 async def test_a_matching_resource_is_read_and_no_other(
-    kit: Kit, granular_launch: GranularLaunch, type: str, everything: list[Json]
+    kit: Kit, granular_launch: GranularLaunch, runs: dict[str, Run], type: str
 ) -> None:
     granted, launched = granular_launch
+    everything = runs[type].everything
     for token in (token for of, token in granted if of == type):
         match = next(each for each in everything if token in categories(each))
         assert (await kit.get(f"{type}/{match['id']}", launched)).status_code == 200, token
