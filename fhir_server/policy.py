@@ -175,7 +175,9 @@ def _reaches(access: AccessContext, related: frozenset[str], type: str, scope: R
         return []
     if kind == "shared":
         # A grant for one record whose token names none opens nothing.
-        return [] if scope.level == "patient" and access.patient is None else [Reach()]
+        is_lost = scope.level == "patient" and access.patient is None
+        # Its own record a patient sees whole; what is restricted of others' is no more theirs than a practitioner's.
+        return [] if is_lost else [Reach(without_labels=RESTRICTED)]
     if scope.level == "user":
         return [Reach(owners=access.patients)] if access.patients else []
     return [Reach(owners=(access.patient,))] if access.patient is not None else []

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from smart_auth import register, userinfo
 from smart_auth.access import NotAdmitted
+from smart_auth.audit import AuthEventKind
 from smart_auth.authorization import Authorization
 from smart_auth.discovery import discovery_routes
 from smart_auth.drawing import not_admitted, refusal
@@ -39,12 +40,15 @@ ENDPOINTS: tuple[tuple[str, tuple[str, ...], Answer], ...] = (
 
 def routes(authorization: Authorization) -> list[Route]:
     """All routes, at the origin's root."""
-    own = [Route(path, _in_json(authorization, answer), methods=list(methods)) for path, methods, answer in ENDPOINTS]
+    own = [
+        Route(path, _in_json(authorization, path, answer), methods=list(methods)) for path, methods, answer in ENDPOINTS
+    ]
     return [*own, *discovery_routes(authorization), *pages_routes(authorization)]
 
 
-def _in_json(authorization: Authorization, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
-    """An endpoint whose refusals are JSON too; the one place where they are drawn."""
+def _in_json(authorization: Authorization, path: str, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint whose refusals are JSON too; the one place where they are drawn, once they are in the audit log."""
+    name = path.split("/")[2]
 
     async def answered(request: Request) -> Response:
         # Raises what it does for a Host that is not ours (DNS rebinding), before anything is done.
@@ -52,8 +56,20 @@ def _in_json(authorization: Authorization, answer: Answer) -> Callable[[Request]
         try:
             return await answer(authorization, request)
         except OAuthError as error:
+            await _note_refusal(authorization, name, error.status, error.error)
             return refusal(error)
         except NotAdmitted as refused:
+            await _note_refusal(authorization, name, refused.status, refused.error or "no token")
             return not_admitted(refused)
 
     return answered
+
+
+async def _note_refusal(authorization: Authorization, name: str, status: int, error: str) -> None:
+    """Keep a refusal of an endpoint that does not do so itself, knowing more. Not those of a flood, which would go on
+    in the audit log.
+    """
+    if name == "token" or status not in (400, 401, 403):
+        return
+    kind: AuthEventKind = "register" if name == "register" else "revoke" if name == "revoke" else "token-refused"
+    await authorization.note(kind, f"{name}: {error}", is_failure=True)

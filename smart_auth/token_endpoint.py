@@ -30,12 +30,13 @@ EXCHANGES: dict[str, Exchange] = {
 
 async def token(authorization: Authorization, request: Request) -> Response:
     """The token endpoint. Raises OAuthError; each refusal is in the audit log before it leaves."""
-    form = await read_form(request)
-    grant_type = required(form, "grant_type")
-    if grant_type not in EXCHANGES:
-        raise unsupported_grant_type(f"The grant_type must be one of {', '.join(EXCHANGES)}.")
     client: Client | None = None
+    grant_type = "no grant_type of ours"
     try:
+        form = await read_form(request)
+        if required(form, "grant_type") not in EXCHANGES:
+            raise unsupported_grant_type(f"The grant_type must be one of {', '.join(EXCHANGES)}.")
+        grant_type = form["grant_type"]
         client = await _authenticated(authorization, request, form)
         # What refresh tokens there are is decided by the granted scope: whoever holds one may use it.
         if grant_type != "refresh_token" and grant_type not in client.grant_types:

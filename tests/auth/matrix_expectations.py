@@ -61,7 +61,7 @@ def _table(text: str) -> dict[str, dict[str, str]]:
 
 
 SIGHT = _table("""
-who          own child foreign nobodys shared denied deleted moved restricted other-category missingkept-shared
+who          own child foreign nobodys shared denied deleted moved restricted other-category missing kept-shared
 nobody       U   U     U       U       U      U      U       U     U          U              U   U
 patient      S   -     -       -       S      -      G       1     S          S              -   -
 account      S   -     -       -       S      -      G       1     S          S              -   -

@@ -4,7 +4,7 @@ from typing import Any
 
 from fhir_server.core import codec
 from fhir_server.validation.validate import validate
-from tests.auth.conftest import SmartApp
+from tests.auth.conftest import IN_PROCESS_BASE, SmartApp
 
 Json = dict[str, Any]
 PATIENT = {"resourceType": "Patient", "id": "rivera-miguel", "name": [{"family": "Rivera"}]}
@@ -53,3 +53,18 @@ async def test_a_login_that_fails_and_a_token_that_is_none_are_refusals_in_the_l
     officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
     (refusal,) = await _asked(smart_app, officer["access_token"], "entity:identifier=bad-token-1")
     assert (refusal["outcome"], refusal["outcomeDesc"]) == ("4", "HTTP 401, outcome 6010")
+
+
+async def test_every_endpoints_refusals_are_in_the_log(smart_app: SmartApp) -> None:
+    refused = [
+        await smart_app.http.post(
+            f"{IN_PROCESS_BASE.removesuffix('/fhir')}/auth/{name}", data={"token": "x", "client_id": "nobody"}
+        )
+        for name in ("introspect", "revoke", "register", "userinfo", "token")
+    ]
+    assert all(each.status_code in (400, 401, 403, 415) for each in refused)
+    officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
+    found = await _asked(smart_app, officer["access_token"], "outcome=4&_count=200")
+    said = " ".join(event.get("outcomeDesc", "") for event in found)
+    for name in ("introspect", "revoke", "register", "userinfo", "no grant_type of ours"):
+        assert name in said, name

@@ -217,6 +217,7 @@ class Sent:
 _NORMAL: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}"), "<new>"),
     # The chain of the audit log that an event is in, and its place there.
+    (re.compile(r'audit-chain","value":"[0-9a-f]{12}"'), "<chain>"),
     (re.compile(r"[0-9a-f]{12}-\d{12}-\d+"), "<event>"),
     (re.compile(r"\b[0-9a-f]{16}\b"), "<request>"),
     (re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)"), "<instant>"),
@@ -271,7 +272,7 @@ class Worlds:
 async def ready(api: httpx.AsyncClient, bearer: str) -> None:
     """Wait until a server that has just started has looked through its rows, and answers searches."""
     async with asyncio.timeout(30):
-        while (await api.get("Patient?_count=1", headers=as_bearer(bearer))).status_code == 503:
+        while (await api.get("Patient?_count=1", headers=as_bearer(bearer))).status_code == 503:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

@@ -278,7 +278,7 @@ SEARCHES = {
     "Appointment": {"Appointment/visit"},
     "Appointment?patient.name=family-b": set(),
     "Group": set(),
-    "Organization": {"Organization/org", "Organization/secret"},
+    "Organization": {"Organization/org"},
     "Patient/b/Observation": set(),
     "Patient/a/Observation": A_OBSERVATIONS,
     "Patient/b/*": {"Appointment/visit"},
@@ -323,7 +323,7 @@ async def test_links_that_are_checked_row_by_row_are_narrowed_too(
 
 async def test_everything_on_the_server_found_by_a_patient_is_its_own_or_shared(context: RequestContext) -> None:
     own = A_OBSERVATIONS | {"Patient/a", "List/a-list", "MedicationRequest/a-order", "Appointment/visit"}
-    shared = {"Practitioner/dr", "Organization/org", "Organization/secret", "Medication/pill"}
+    shared = {"Practitioner/dr", "Organization/org", "Medication/pill"}
     assert await found(of_patient(context, "a"), "?_count=3") == own | shared
 
 
@@ -406,7 +406,7 @@ async def test_reading_and_searching_are_granted_apart(context: RequestContext) 
 
 async def test_a_search_of_the_system_leaves_out_what_was_not_granted(context: RequestContext) -> None:
     caller = of_patient(context, "a", "patient/Patient.s", "patient/Organization.s")
-    assert await found(caller, "?_count=50") == {"Patient/a", "Organization/org", "Organization/secret"}
+    assert await found(caller, "?_count=50") == {"Patient/a", "Organization/org"}
     assert (await refused(of_patient(context, "a", "patient/Patient.r"), "?_count=50"))[0] == "403"
 
 

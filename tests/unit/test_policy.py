@@ -96,11 +96,11 @@ def test_a_user_scope_of_a_patient_is_all_that_the_account_may_act_for() -> None
 
 
 @pytest.mark.parametrize("type", resource_types())
-def test_a_patient_sees_shared_types_whole_and_of_others_only_what_it_owns(type: str) -> None:
+def test_a_patient_sees_shared_types_but_what_is_restricted_and_of_others_only_what_it_owns(type: str) -> None:
     found = visible(sight("patient", "patient/*.rs", patient="a"), type, "s")
     match owner_rule(type).kind:
         case "shared":
-            assert found is EVERYTHING
+            assert found == Visible((Reach(without_labels=RESTRICTED),))
         case "deny":
             assert found == NOWHERE
         case _:
