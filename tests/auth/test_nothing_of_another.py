@@ -39,9 +39,9 @@ def _first_difference(one: str, other: str) -> tuple[str, str]:
 
 
 def _some(ways: Sequence[Sent], bearer: str) -> Sequence[Sent]:
-    """All of them for the patient's own token; of the others each takes a share, no two the same."""
+    """Half of them for each of the two tokens of a, which see the same; of the others each takes a share of its own."""
     number = list(CALLERS).index(bearer)
-    return ways if number == 0 else ways[number::_SHARE]
+    return ways[number::2] if number < 2 else ways[number::_SHARE]
 
 
 @pytest.mark.parametrize("bearer", CALLERS)
@@ -58,7 +58,7 @@ async def test_no_way_to_write_tells_anything_of_another_record(worlds: Worlds, 
         await _alike(worlds, bearer, sent)
 
 
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=100, deadline=None)
 @hypothesis.given(bearer=st.sampled_from(tuple(CALLERS)), sent=searches())
 async def test_no_search_that_can_be_made_up_tells_anything_of_another_record(
     worlds: Worlds, bearer: str, sent: Sent
