@@ -25,8 +25,8 @@ hypothesis.settings.register_profile("same", derandomize=True)
 if not os.environ.get("FHIR_TEST_EXPLORE"):
     hypothesis.settings.load_profile("same")
 
-READY_SECONDS = 60.0
-STOP_SECONDS = 20.0
+READY_SECONDS = 180.0
+STOP_SECONDS = 60.0
 # With the demo population to be loaded first.
 LOADING_SECONDS = 180.0
 

@@ -7,6 +7,7 @@ import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 
 import msgspec
@@ -28,6 +29,7 @@ Snapshot = tuple[int, int]
 """A moment of the database that pages are read at: its cluster time, in seconds since 1970 and a count within them."""
 
 _NONCE_BYTES = 12
+_MOMENT = Struct(">II")
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -62,7 +64,7 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     keys: tuple[Any, ...] | None  # Keys: msgspec cannot tell a str from a datetime, msgpack itself can
     id: str | None
     type: str
-    snapshot: Snapshot | None
+    snapshot: bytes | None  # Of one length: numbers as such would make links longer where more is written
     types: bytes | None  # One bit for each of R4's types: their names would make a link of kilobytes
 
 
@@ -90,7 +92,7 @@ def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) ->
             after.keys if after else None,
             after.id if after else None,
             after.type if after else "",
-            state.snapshot,
+            None if state.snapshot is None else _MOMENT.pack(*state.snapshot),
             None if state.types is None else _bits(state.types),
         )
     )
@@ -115,7 +117,13 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
         raise _refusal()
     after = None if found.keys is None or found.id is None else Position(found.keys, found.id, found.type)
     types = None if found.types is None else _types(found.types)
-    return PageState(found.pairs, found.ceiling, after, found.lenient, found.snapshot, types)
+    snapshot = None if found.snapshot is None else _moment(found.snapshot)
+    return PageState(found.pairs, found.ceiling, after, found.lenient, snapshot, types)
+
+
+def _moment(packed: bytes) -> Snapshot:
+    seconds, count = _MOMENT.unpack(packed)
+    return seconds, count
 
 
 def _bits(types: frozenset[str]) -> bytes:
