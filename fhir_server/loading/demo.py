@@ -5,9 +5,11 @@ the same moment, ends with the same resources: each is put under its own id, and
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -16,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from fhir_server.core.codec import decode, encode
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.loading.load import Destination, Tally, load_all
 from fhir_server.loading.sources import Unit
@@ -85,23 +88,25 @@ async def load_demo(
     from seeds import population
 
     started = time.monotonic()
-    resources = population.demo(begun.today)
     tally = Tally()
-    console.print(
-        f"The database is empty: loading the demo population of {len(resources):,} resources.", highlight=False
-    )
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("Loading the demo population", total=len(resources))
+    async with _holding_the_job(database, worker):
+        # In a thread: it takes seconds, many on a busy machine, and the lease is to be renewed meanwhile.
+        resources = await asyncio.to_thread(population.demo, begun.today)
+        console.print(
+            f"The database is empty: loading the demo population of {len(resources):,} resources.", highlight=False
+        )
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        with Progress(*columns, console=console, transient=True) as progress:
+            task = progress.add_task("Loading the demo population", total=len(resources))
 
-        def source() -> Iterator[Unit]:
-            for unit in _units(resources):
-                yield unit
-                progress.advance(task)
+            def source() -> Iterator[Unit]:
+                for unit in _units(resources):
+                    yield unit
+                    progress.advance(task)
 
-        await load_all(source(), _HoldingTheJob(database, destination, worker), tally)
-    if not tally.rejected:
-        await populations.complete(database, DEMO)
+            await load_all(source(), destination, tally)
+        if not tally.rejected:
+            await populations.complete(database, DEMO)
     return Loaded(begun.today, time.monotonic() - started, tally)
 
 
@@ -122,15 +127,19 @@ def _units(resources: Sequence[Resource]) -> Iterator[Unit]:
         yield Unit(Path(DEMO), f"{resource['resourceType']}/{resource['id']}", decode(encode(resource)))
 
 
-class _HoldingTheJob:
-    """A destination that renews the lease of the job before each batch, so that nobody else begins it."""
+@asynccontextmanager
+async def _holding_the_job(database: Database, worker: str) -> AsyncIterator[None]:
+    """Renew the lease of the job as long as the block runs, so that nobody else begins it."""
 
-    def __init__(self, database: Database, destination: Destination, worker: str) -> None:
-        self.database = database
-        self.destination = destination
-        self.worker = worker
+    async def renew() -> None:
+        while True:
+            await asyncio.sleep(leases.LEASE_SECONDS / 5)
+            # One that failed is tried again: the lease has four fifths of its time left.
+            with contextlib.suppress(FhirError):
+                await leases.take(database, DEMO, worker)
 
-    async def run(self, bundle: Resource) -> Resource:
-        """The response Bundle. Raises FhirError where nothing was done."""
-        await leases.take(self.database, DEMO, self.worker)
-        return await self.destination.run(bundle)
+    renewing = asyncio.create_task(renew())
+    try:
+        yield
+    finally:
+        renewing.cancel()

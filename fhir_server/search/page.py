@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/http.html#paging, NIST SP 800-38D (AES-GCM)
 
 import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from struct import Struct
 from typing import Any
@@ -30,6 +30,10 @@ Snapshot = tuple[int, int]
 
 _NONCE_BYTES = 12
 _MOMENT = Struct(">II")
+_INSTANT = Struct(">q")
+_INSTANT_CODE = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -59,9 +63,9 @@ class PageState(msgspec.Struct, frozen=True):
 class _Sealed(msgspec.Struct, array_like=True, frozen=True):
     issued: int
     pairs: tuple[tuple[str, str], ...]
-    ceiling: datetime
+    ceiling: msgspec.msgpack.Ext  # Of one length too: msgpack's own time stamps are shorter at a full second
     lenient: bool
-    keys: tuple[Any, ...] | None  # Keys: msgspec cannot tell a str from a datetime, msgpack itself can
+    keys: tuple[Any, ...] | None  # Keys, instants as Ext: msgspec cannot tell a str from a datetime
     id: str | None
     type: str
     snapshot: bytes | None  # Of one length: numbers as such would make links longer where more is written
@@ -69,6 +73,15 @@ class _Sealed(msgspec.Struct, array_like=True, frozen=True):
 
 
 _decode = msgspec.msgpack.Decoder(_Sealed).decode
+
+
+def _packed(instant: datetime) -> msgspec.msgpack.Ext:
+    return msgspec.msgpack.Ext(_INSTANT_CODE, _INSTANT.pack((instant - _EPOCH) // _MICROSECOND))
+
+
+def _instant(packed: msgspec.msgpack.Ext) -> datetime:
+    microseconds: int = _INSTANT.unpack(packed.data)[0]
+    return _EPOCH + microseconds * _MICROSECOND
 
 
 @lru_cache(maxsize=4)
@@ -87,9 +100,9 @@ def seal(key: bytes, state: PageState, type: str, caller: str, now: datetime) ->
         _Sealed(
             int(now.timestamp()),
             state.pairs,
-            state.ceiling,
+            _packed(state.ceiling),
             state.lenient,
-            after.keys if after else None,
+            tuple([_packed(key) if isinstance(key, datetime) else key for key in after.keys]) if after else None,
             after.id if after else None,
             after.type if after else "",
             None if state.snapshot is None else _MOMENT.pack(*state.snapshot),
@@ -115,10 +128,14 @@ def unseal(key: bytes, text: str, type: str, caller: str, now: datetime, max_age
         raise _refusal() from None
     if int(now.timestamp()) - found.issued > max_age:
         raise _refusal()
-    after = None if found.keys is None or found.id is None else Position(found.keys, found.id, found.type)
+    after = None if found.keys is None or found.id is None else Position(_keys(found.keys), found.id, found.type)
     types = None if found.types is None else _types(found.types)
     snapshot = None if found.snapshot is None else _moment(found.snapshot)
-    return PageState(found.pairs, found.ceiling, after, found.lenient, snapshot, types)
+    return PageState(found.pairs, _instant(found.ceiling), after, found.lenient, snapshot, types)
+
+
+def _keys(sealed: tuple[Any, ...]) -> tuple[Key, ...]:
+    return tuple([_instant(key) if isinstance(key, msgspec.msgpack.Ext) else key for key in sealed])
 
 
 def _moment(packed: bytes) -> Snapshot:

@@ -49,6 +49,14 @@ def test_all_types_fit_into_a_link_of_few_characters() -> None:
     assert len(text) < len(seal(KEY, replace(STATE, types=None), "Patient", "me", NOW)) + 40
 
 
+def test_a_links_length_does_not_follow_the_instants_in_it() -> None:
+    ends = (NOW, NOW.replace(microsecond=0), datetime(1971, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, 0, 0, 0, 1000, UTC))
+    lengths = {
+        len(seal(KEY, replace(STATE, ceiling=end, after=Position((end,), "p1")), "Patient", "me", NOW)) for end in ends
+    }
+    assert len(lengths) == 1
+
+
 def test_a_cursor_is_safe_in_a_url_and_shows_nothing() -> None:
     text = seal(KEY, STATE, "Patient", "me", NOW)
     assert text.replace("-", "").replace("_", "").isalnum()
