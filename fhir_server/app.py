@@ -17,7 +17,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
 from fhir_server import logs, observability, tracing
@@ -48,6 +48,8 @@ from seeds.stories import STORIES
 from smart_auth.access import AccessContext, Guard, NotAdmitted
 from smart_auth.authorization import Authorization
 from smart_auth.documents import Change
+from smart_auth.key_seal import CannotOpen, KeySeal
+from smart_auth.keys import Keys
 from smart_auth.settings import SmartSettings
 
 log = structlog.get_logger()
@@ -112,11 +114,7 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
     )
     app.state.guard = guard or (_Closed() if settings.auth == "smart" else None)
     app.state.max_body_bytes = settings.max_body_bytes
-    # Reads first, because most requests are; the document before the search of a type, which would take its path.
-    reads, *others = routes()
-    app.router.routes.extend(
-        [reads, openapi_route(EXAMPLES), *others, metrics_route(), *health_routes(), *_pages(settings)]
-    )
+    app.router.routes.extend([*routes(), openapi_route(EXAMPLES), metrics_route(), *health_routes(), *_pages(settings)])
     app.add_middleware(Surroundings)
     if settings.auth == "smart":
         app.add_middleware(Cors, origins=partial(_origins, app), endpoints=CROSS_ORIGIN_ENDPOINTS)
@@ -125,8 +123,16 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
 
 class _Application(FastAPI):
     """FastAPI with the layers that we add, and none of its own around them: `Surroundings` answers every error, and
-    bodies are bounded where they are read. Six layers took 40 to 80 µs of each request.
+    bodies are bounded where they are read. Six layers took 40 to 80 µs of each request. Traces are ours too, so that
+    nobody need look for FastAPI's.
     """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self.middleware_stack is None:
+            await super().__call__(scope, receive, send)
+        else:
+            scope["app"] = self
+            await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
         app: ASGIApp = self.router
@@ -158,6 +164,7 @@ async def _signing_in(
     await auditor.begin()
     app.state.auditor = auditor
     authorization = sign_in(settings, server, auditor)
+    await authorization.keys.begin()
     app.state.authorization = authorization
     app.state.guard = guard or authorization.guard
     added = authorization.routes()
@@ -166,6 +173,7 @@ async def _signing_in(
         yield [authorization.run(), auditor.run()]
     finally:
         app.router.routes[:] = [route for route in app.router.routes if route not in added]
+        await authorization.end()
         await auditor.end()
 
 
@@ -242,7 +250,38 @@ def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorizati
         lambda: int(time.time()),
         frozenset(server.own_bases).__contains__,
         sign_in_base,
+        seal=key_seal(settings),
     )
+
+
+def key_seal(settings: Settings) -> KeySeal | None:
+    """What seals the keys that sign tokens; None where the settings name no key for that.
+
+    Raises ValueError, in words for whoever runs the server, where the file cannot be used.
+    """
+    path = settings.key_encryption_key_file
+    if path is None:
+        return None
+    try:
+        return KeySeal(path.read_bytes())
+    except OSError as error:
+        raise ValueError(f"FHIR_KEY_ENCRYPTION_KEY_FILE cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ValueError(f"FHIR_KEY_ENCRYPTION_KEY_FILE is wrong: {error}") from error
+
+
+async def unsigned(settings: Settings, database: mongo.Database) -> str | None:
+    """Why the server could sign no token on this database, with the remedy; None where it can."""
+    try:
+        await Keys(DatabaseDocuments(database, Change), lambda: int(time.time()), seal=key_seal(settings)).begin()
+    except CannotOpen as error:
+        return (
+            f"{error} Set FHIR_KEY_ENCRYPTION_KEY_FILE to the file it was sealed with; if that is lost, "
+            "`fhir-server keys rotate --at-once` makes a new key."
+        )
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 @asynccontextmanager

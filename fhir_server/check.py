@@ -3,11 +3,12 @@
 import resource
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from pydantic import SecretStr
 
-from fhir_server.app import open_database
+from fhir_server.app import open_database, unsigned
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import resource_types
 from fhir_server.definitions.search_parameters import search_parameters
@@ -33,7 +34,7 @@ class Finding:
 async def unusable(settings: Settings, uri: str) -> str | None:
     """Why a server cannot run on this MongoDB, with the remedy in one sentence; None where it can."""
     try:
-        return await _with_database(settings, uri, _first_problem)
+        return await _with_database(settings, uri, _first_problem) or await _unsigned(settings, uri)
     except FhirError as error:
         return f"{_unanswered(error)}."
     except ValueError as error:
@@ -78,6 +79,12 @@ async def _with_database(settings: Settings, uri: str, look: Callable[[mongo.Dat
         return await look(database)
     finally:
         await mongo.close(database)
+
+
+async def _unsigned(settings: Settings, uri: str) -> str | None:
+    if settings.auth == "off":
+        return None
+    return await _with_database(settings, uri, partial(unsigned, settings))
 
 
 async def _first_problem(database: mongo.Database) -> str | None:

@@ -116,6 +116,25 @@ def disable_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
     run(disable, data_dir)
 
 
+@accounts.command("enable")
+def enable_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
+    """Let somebody who was disabled sign in again; apps that had access ask for it again."""
+
+    async def enable(authorization: "Authorization") -> None:
+        from smart_auth.records import ACCOUNTS
+
+        account = await account_of(authorization, username)
+        # What ended stays so, also what an end that was interrupted left standing.
+        while grants := await authorization.grants.of_account(account.id):
+            await end_grants(authorization, grants)
+        await authorization.revocations.forgive("account", account.id)
+        await authorization.documents.change(ACCOUNTS, account.id, {"is_disabled": False})
+        await authorization.note("register", "account enabled, by command", account=account)
+        console.print(f"{escape(username)} can sign in again.", highlight=False)
+
+    run(enable, data_dir)
+
+
 def _check_person(kind: str, fhir_user: str | None, patients: list[str]) -> None:
     """End the command where the account would be nobody's, and see nothing."""
     if kind == "patient" and not patients:

@@ -91,12 +91,18 @@ def revoke(
 
 
 @signing_keys.command("rotate")
-def rotate_keys(data_dir: DATA_DIR = None) -> None:
+def rotate_keys(
+    at_once: Annotated[
+        bool, typer.Option("--at-once", help="End every token that was signed by another key, as after a theft.")
+    ] = False,
+    data_dir: DATA_DIR = None,
+) -> None:
     """Sign new tokens with a new key from now on; tokens of the old one stay good until they expire."""
 
     async def rotate(authorization: "Authorization") -> None:
-        key = await authorization.keys.rotate()
-        await authorization.note("register", f"new signing key {key.kid}, by command")
+        key = await (authorization.replace_keys() if at_once else authorization.keys.rotate())
+        ended = ", and the end of what others signed" if at_once else ""
+        await authorization.note("register", f"new signing key {key.kid}{ended}, by command")
         show({"kid": key.kid})
 
     run(rotate, data_dir)

@@ -7,9 +7,10 @@ What each kind of caller sees, and why, is decision 14 (docs/adr/0014-access-ins
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
+
+import msgspec
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
@@ -71,8 +72,7 @@ _MOST_COMPILED = 20_000
 _MOST_RELATIONS = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(msgspec.Struct, frozen=True):
     """Who asks, as far as rows are concerned; made once for a request.
 
     Without `access` it is the operator of a server without sign-in, who sees everything. `related` are the ids of the

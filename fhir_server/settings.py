@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         description="URI of the organisation whose records are written here. Stamped as `meta.source` where a resource "
         "has none, and searchable by `_source`.",
     )
+    key_encryption_key_file: Path | None = Field(
+        None,
+        description="A file of at least 32 random bytes, the same for all workers, under which the keys that sign "
+        "tokens are sealed in the database. Unset: they lie there as they are.",
+    )
     metrics_dir: Path | None = Field(
         None,
         description="An existing folder where several workers keep the counts of `GET /metrics`. Unset: `serve` makes "

@@ -35,7 +35,8 @@ class AccessContext:
     (`Practitioner/p7`). `patients` are the ids of the Patients that the account itself may act for, `patient` is the
     one in context: of a launch, or the only one a system token is for. `agency` is the URI of the client's agency as
     it stands in `meta.source`; `purposes` are codes of v3-PurposeOfUse. With `emergency` a practitioner broke the
-    glass for `patient`. `expires` is in seconds since 1970. `grant` names what was granted and can be revoked.
+    glass for `patient`. `expires` is in seconds since 1970. `grant` names what was granted and can be revoked;
+    `signed_by` is the id of the key that signed the token.
     """
 
     subject: str
@@ -53,6 +54,7 @@ class AccessContext:
     token_id: str = ""
     grant: str | None = None
     expires: int = 0
+    signed_by: str = ""
 
 
 class NotAdmitted(Exception):

@@ -25,6 +25,9 @@ __all__ = ["Authorization", "routes"]
 
 Answer = Callable[[Authorization, Request], Awaitable[Response]]
 
+NOTED_BY_GUARD = frozenset({429, 503})
+"""Statuses of refused access tokens that are in the audit log by then."""
+
 # Path, methods, what answers: the table that the endpoints' addresses are read from.
 ENDPOINTS: tuple[tuple[str, tuple[str, ...], Answer], ...] = (
     ("/auth/token", ("POST",), token),
@@ -56,20 +59,24 @@ def _in_json(authorization: Authorization, path: str, answer: Answer) -> Callabl
         try:
             return await answer(authorization, request)
         except OAuthError as error:
-            await _note_refusal(authorization, name, error.status, error.error)
+            await _note_refusal(authorization, request, name, error)
             return refusal(error)
         except NotAdmitted as refused:
-            await _note_refusal(authorization, name, refused.status, refused.error or "no token")
+            if refused.status not in NOTED_BY_GUARD:
+                await authorization.note("token-refused", f"{name}: {refused.error or 'no token'}", is_failure=True)
             return not_admitted(refused)
 
     return answered
 
 
-async def _note_refusal(authorization: Authorization, name: str, status: int, error: str) -> None:
-    """Keep a refusal of an endpoint that does not do so itself, knowing more. Not those of a flood, which would go on
-    in the audit log.
-    """
-    if name == "token" or status not in (400, 401, 403):
+async def _note_refusal(authorization: Authorization, request: Request, name: str, error: OAuthError) -> None:
+    """Keep a refusal of an endpoint that does not do so itself, knowing more."""
+    text = f"{name}: {error.error}"
+    if name == "token":
+        return
+    if error.status == 429:
+        address = request.client.host if request.client else ""
+        await authorization.floods.note(f"{name} {address}", "throttled", text)
         return
     kind: AuthEventKind = "register" if name == "register" else "revoke" if name == "revoke" else "token-refused"
-    await authorization.note(kind, f"{name}: {error}", is_failure=True)
+    await authorization.note(kind, text, is_failure=True)

@@ -18,6 +18,9 @@ AuthEventKind = Literal[
     "register",
     "emergency",
     "launch",
+    "page-refused",
+    "throttled",
+    "unavailable",
 ]
 
 

@@ -13,12 +13,14 @@ from smart_auth.client_authentication import ClientAuthentication
 from smart_auth.clients import Clients
 from smart_auth.directory import Directory
 from smart_auth.documents import Documents
+from smart_auth.floods import Floods
 from smart_auth.grants import Grants
 from smart_auth.guard import TokenGuard
 from smart_auth.identity.accounts import Accounts
 from smart_auth.identity.sessions import Sessions
 from smart_auth.jwks_of_clients import FetchJwks, JwksOfClients, fetch_jwks
-from smart_auth.keys import Keys
+from smart_auth.key_seal import KeySeal
+from smart_auth.keys import Keys, SigningKey
 from smart_auth.limits import Limits
 from smart_auth.records import Account, Client, Grant
 from smart_auth.revocations import Revocations
@@ -41,6 +43,7 @@ class Authorization:
     tokens: AccessTokens
     revocations: Revocations
     limits: Limits
+    floods: Floods
     clients: Clients
     authentication: ClientAuthentication
     grants: Grants
@@ -59,13 +62,15 @@ class Authorization:
         is_own_base: Callable[[str], bool],
         base_of: Callable[[Request], str],
         fetch: FetchJwks = fetch_jwks,
+        seal: KeySeal | None = None,
     ) -> "Authorization":
-        """The parts over these documents; all workers that share them act as one."""
+        """The parts over these documents; all workers that share them act as one, and have the same `seal`."""
         lifetimes = (settings.access_token_seconds, settings.system_access_token_seconds, settings.id_token_seconds)
-        keys = Keys(documents, now, max(lifetimes))
-        tokens = AccessTokens(keys, settings, now, is_own_base)
         revocations = Revocations(documents, now)
+        keys = Keys(documents, now, max(lifetimes), revocations.is_key_revoked, seal)
+        tokens = AccessTokens(keys, settings, now, is_own_base)
         limits = Limits(documents, settings, now)
+        floods = Floods(audit, now)
         clients = Clients(documents, now, revocations)
         assertions = ClientAssertions(documents, clients, JwksOfClients(fetch, settings, now), settings, now)
         return cls(
@@ -80,12 +85,13 @@ class Authorization:
             tokens=tokens,
             revocations=revocations,
             limits=limits,
+            floods=floods,
             clients=clients,
             authentication=ClientAuthentication(clients, assertions),
             grants=Grants(documents, tokens, revocations, settings, now),
             accounts=Accounts(documents, now),
             sessions=Sessions(documents, settings, now),
-            guard=TokenGuard(tokens, revocations, limits),
+            guard=TokenGuard(tokens, revocations, limits, floods),
         )
 
     def routes(self) -> list[Route]:
@@ -96,8 +102,23 @@ class Authorization:
         return routes(self)
 
     async def run(self) -> None:
-        """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current."""
-        await asyncio.gather(self.revocations.run(), self.clients.run(), self.limits.run())
+        """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current, and
+        floods told.
+        """
+        await asyncio.gather(self.revocations.run(), self.clients.run(), self.limits.run(), self.floods.run())
+
+    async def end(self) -> None:
+        """Tell the audit log what is not told yet."""
+        await self.floods.end()
+
+    async def replace_keys(self) -> SigningKey:
+        """Sign by a new key, and end within a second, on all workers, whatever was signed by another."""
+        newest = await self.keys.rotate()
+        for kid in await self.keys.before(newest):
+            # For good: whoever has a stolen key writes into a token until when it is to last.
+            await self.revocations.revoke("key", kid, None)
+        await self.keys.forget_before(newest)
+        return newest
 
     async def standing(self, grant_id: str) -> tuple[Grant, Account] | None:
         """A grant that still stands, and whose it is: an account in use that acts for the patient to this day."""

@@ -33,6 +33,8 @@ async def authorize(visit: Visit) -> Response:
     try:
         request = await checked(visit, client, redirect_uri)
     except OAuthError as error:
+        caller, text = f"{client.id} {visit.address}", f"authorize: {error.error}"
+        await visit.parts.floods.note(caller, "grant-refused", text, client_id=client.id)
         return _refused(visit, redirect_uri, error)
     # Nobody can fill the database with requests that lead to no sign-in.
     await visit.parts.limits.take("authorize", visit.address, 2 * visit.parts.settings.logins_per_minute)
@@ -57,7 +59,6 @@ async def checked(visit: Visit, client: Client, redirect_uri: str) -> Authorizat
         redirect_uri=redirect_uri,
         state=state,
         scopes=_scopes(form, client, launch),
-        aud=form["aud"],
         base=visit.base,
         code_challenge=form["code_challenge"],
         nonce=form.get("nonce"),

@@ -20,7 +20,6 @@ from smart_auth.steps import (
     OVER,
     Arrival,
     Gate,
-    arrival,
     back_to_app,
     needs_patient,
     next_page,
@@ -32,26 +31,13 @@ from smart_auth.steps import (
 from smart_auth.visit import Visit, see
 
 
-class ConsentPage:
+async def consent(visit: Visit, at: Arrival, there: str) -> Response:
     """GET shows the boxes, POST answers: `decision` is `allow`, with the ticked boxes as `scope`, or `deny`."""
-
-    def __init__(self, gates: tuple[Gate, ...]) -> None:
-        self.gates = gates
-
-    async def __call__(self, visit: Visit) -> Response:
-        """Raises OAuthError for a request that is over, and for a form that another page sent."""
-        at = await arrival(visit)
-        if visit.is_post:
-            visit.check_form()
-        try:
-            there = await next_page(at, visit.parts.now(), self.gates)
-        except OAuthError as error:
-            return await refused_to_app(visit, at, error)
-        if there != CONSENT:
-            return see(page_of(there, at.request.id))
-        if not visit.is_post:
-            return await _page(visit, at, sections(possible_scopes(at)))
-        return await _answered(visit, at)
+    if there != CONSENT:
+        return see(page_of(there, at.request.id))
+    if not visit.is_post:
+        return await _page(visit, at, sections(possible_scopes(at)))
+    return await _answered(visit, at)
 
 
 async def silently(visit: Visit, at: Arrival, gates: tuple[Gate, ...]) -> Response:

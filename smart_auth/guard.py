@@ -8,6 +8,8 @@ import re
 from collections import OrderedDict
 
 from smart_auth.access import AccessContext, NotAdmitted
+from smart_auth.audit import AuthEventKind
+from smart_auth.floods import Floods
 from smart_auth.limits import Limits
 from smart_auth.revocations import Revocations
 from smart_auth.tokens import AccessTokens, expired
@@ -30,28 +32,34 @@ _SEND_ONE = (
 class TokenGuard:
     """Admits who bears a good access token (smart_auth.access.Guard)."""
 
-    def __init__(self, tokens: AccessTokens, revocations: Revocations, limits: Limits) -> None:
+    def __init__(self, tokens: AccessTokens, revocations: Revocations, limits: Limits, floods: Floods) -> None:
         self._tokens = tokens
         self._revocations = revocations
         self._limits = limits
+        self._floods = floods
         self._known: OrderedDict[bytes, AccessContext] = OrderedDict()
 
     async def admitted(self, authorization: str | None) -> AccessContext:
         """The bearer of the token. Raises NotAdmitted: 401, 429 over the client's limit, 503 while nothing is known
-        about revocations.
+        about revocations. Refusals of the last two kinds are in the audit log.
         """
         if authorization is None:
             raise NotAdmitted(None, _SEND_ONE)
         access = await self._read(authorization)
         if self._revocations.is_stale and not await self._revocations.is_fresh_within(CATCH_UP_SECONDS):
             text = "Whether the access token was revoked cannot be told at the moment: try again."
+            await self._note(access, "unavailable", "503: revocations are not known")
             raise NotAdmitted(None, text, 503, {"Retry-After": "1"})
         if self._revocations.is_revoked(access):
             raise NotAdmitted("invalid_token", "The access token was revoked: sign in again.")
         seconds = self._limits.fhir_request(access.client_id)
         if seconds is not None:
+            await self._note(access, "throttled", "429: too many requests with access tokens")
             raise NotAdmitted(None, "Too many requests by this client.", 429, {"Retry-After": str(seconds)})
         return access
+
+    async def _note(self, access: AccessContext, kind: AuthEventKind, text: str) -> None:
+        await self._floods.note(access.client_id, kind, text, client_id=access.client_id)
 
     async def _read(self, authorization: str) -> AccessContext:
         """The bearer of the header's token, looked up by a hash so that no token lies about in memory."""

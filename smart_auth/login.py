@@ -67,7 +67,7 @@ async def _signed_in(visit: Visit, at: Arrival | None) -> Response:
     try:
         account = await _account(visit, at)
     except OAuthError as error:
-        await _note_failure(visit, at, "too many attempts")
+        await _note_flood(visit, at)
         return _form(visit, at, error.text, error)
     if account is None:
         await _note_failure(visit, at, _BY_PASSWORD)
@@ -107,6 +107,14 @@ async def _note_failure(visit: Visit, at: Arrival | None, text: str) -> None:
     client_id = None if at is None else at.client.id
     known = await visit.parts.accounts.by_login(visit.value("username"))
     await visit.parts.note("login-failed", text, client_id=client_id, account=known, is_failure=True)
+
+
+async def _note_flood(visit: Visit, at: Arrival | None) -> None:
+    """Whoever tries too often: one row for an address, a name and a minute, whether or not it is somebody's."""
+    known = await visit.parts.accounts.by_login(visit.value("username"))
+    caller = f"{visit.address} {login_of(visit.value('username'))}"
+    client_id = None if at is None else at.client.id
+    await visit.parts.floods.note(caller, "login-failed", "too many attempts", client_id=client_id, account=known)
 
 
 def _afterwards(visit: Visit) -> str:

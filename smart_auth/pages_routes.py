@@ -9,13 +9,13 @@ from starlette.routing import Route
 
 from smart_auth.authorization import Authorization
 from smart_auth.authorize import authorize
-from smart_auth.consent import ConsentPage
+from smart_auth.consent import consent
 from smart_auth.launch import launch
 from smart_auth.login import LoginPage, logout
 from smart_auth.manage import manage
 from smart_auth.pages.render import STYLE_PATH, style
-from smart_auth.picker import PickerPage
-from smart_auth.steps import CONSENT, LOGIN, PICKER, Gate
+from smart_auth.picker import picker
+from smart_auth.steps import CONSENT, LOGIN, PICKER, Gate, StepPage
 from smart_auth.visit import Answer, PageEndpoint
 
 SMART_STYLE = {
@@ -39,8 +39,8 @@ def pages_routes(authorization: Authorization, gates: tuple[Gate, ...] = ()) -> 
     answers: dict[str, Answer] = {
         "/auth/authorize": authorize,
         LOGIN: LoginPage(gates),
-        PICKER: PickerPage(gates),
-        CONSENT: ConsentPage(gates),
+        PICKER: StepPage(picker, gates),
+        CONSENT: StepPage(consent, gates),
         "/auth/logout": logout,
         "/auth/manage": manage,
         "/auth/launch": launch,

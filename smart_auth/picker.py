@@ -6,35 +6,21 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html#requ
 from starlette.responses import Response
 
 from smart_auth.directory import PatientName
-from smart_auth.errors import OAuthError
 from smart_auth.pages.render import page
 from smart_auth.records import REQUESTS, Account
-from smart_auth.steps import CONSENT, LOGIN, PICKER, Arrival, Gate, arrival, next_page, page_of, refused_to_app
+from smart_auth.steps import CONSENT, LOGIN, PICKER, Arrival, page_of
 from smart_auth.visit import Visit, see
 
 _NOT_YOURS = "Choose one of the records listed."
 
 
-class PickerPage:
+async def picker(visit: Visit, at: Arrival, there: str) -> Response:
     """GET shows the records to choose from; POST chooses one (`patient`), or looks for others (`action=search`)."""
-
-    def __init__(self, gates: tuple[Gate, ...]) -> None:
-        self.gates = gates
-
-    async def __call__(self, visit: Visit) -> Response:
-        """Raises OAuthError for a request that is over, and for a form that another page sent."""
-        at = await arrival(visit)
-        if visit.is_post:
-            visit.check_form()
-        try:
-            there = await next_page(at, visit.parts.now(), self.gates)
-        except OAuthError as error:
-            return await refused_to_app(visit, at, error)
-        if at.account is None or there not in (PICKER, CONSENT) or not _may_choose(at, at.account):
-            return see(page_of(there, at.request.id))
-        if visit.is_post and visit.value("action") != "search":
-            return await _picked(visit, at, at.account)
-        return await _page(visit, at, at.account)
+    if at.account is None or there not in (PICKER, CONSENT) or not _may_choose(at, at.account):
+        return see(page_of(there, at.request.id))
+    if visit.is_post and visit.value("action") != "search":
+        return await _picked(visit, at, at.account)
+    return await _page(visit, at, at.account)
 
 
 def _may_choose(at: Arrival, account: Account) -> bool:

@@ -95,7 +95,6 @@ class AuthorizationRequest(Record, frozen=True, kw_only=True):
     redirect_uri: str
     state: str
     scopes: tuple[str, ...]
-    aud: str
     base: str
     code_challenge: str
     nonce: str | None = None

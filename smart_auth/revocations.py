@@ -14,7 +14,7 @@ from smart_auth.access import AccessContext
 from smart_auth.documents import Change, Documents
 from smart_auth.records import REVOCATIONS
 
-Revocable = Literal["token", "grant", "client", "account"]
+Revocable = Literal["token", "grant", "client", "account", "key"]
 
 # Over this the set is not known well enough to admit anybody.
 MAX_AGE_SECONDS = 1.0
@@ -40,14 +40,16 @@ class Revocations:
         self._proven_at: float | None = None
         self._proof = asyncio.Event()
 
-    async def revoke(self, kind: Revocable, id: str, until: int) -> None:
-        """End what bears this id. After `until`, when the last of it has expired anyway, nobody needs to remember."""
+    async def revoke(self, kind: Revocable, id: str, until: int | None) -> None:
+        """End what bears this id. After `until`, when the last of it has expired anyway, nobody needs to remember;
+        None: for good.
+        """
         name = _name(kind, id)
         await self._documents.replace(REVOCATIONS, name, {"at": self._now(), "until": until}, until)
         self._revoked.add(name)
 
     def is_revoked(self, access: AccessContext) -> bool:
-        """Whether the token, its grant, its client or its account was revoked."""
+        """Whether the token, its grant, its client, its account or the key that signed it was revoked."""
         revoked = self._revoked
         if not revoked:
             return False
@@ -56,7 +58,18 @@ class Revocations:
             or _name("grant", access.grant or "") in revoked
             or _name("client", access.client_id) in revoked
             or _name("account", access.subject) in revoked
+            or _name("key", access.signed_by) in revoked
         )
+
+    def is_key_revoked(self, kid: str) -> bool:
+        """Whether nothing that this key signed counts any more."""
+        return _name("key", kid) in self._revoked
+
+    async def forgive(self, kind: Revocable, id: str) -> None:
+        """Forget a revocation: what bears the id from now on counts again."""
+        name = _name(kind, id)
+        await self._documents.remove(REVOCATIONS, name)
+        self._revoked.discard(name)
 
     @property
     def is_stale(self) -> bool:

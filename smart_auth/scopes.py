@@ -71,11 +71,6 @@ def resource_scopes(texts: Iterable[str]) -> tuple[ResourceScope, ...]:
     return tuple(dict.fromkeys(scope for scope in scopes if isinstance(scope, ResourceScope)))
 
 
-def is_v2(text: str) -> bool:
-    """Whether this is a scope on resources in version 2's syntax."""
-    return isinstance(read_scope(text), ResourceScope) and not _is_v1(text)
-
-
 def at_levels(texts: Sequence[str], levels: Collection[Level]) -> tuple[str, ...]:
     """The scopes without those on resources at another level: a person has no `system/`, a system nothing else."""
     return tuple(

@@ -41,6 +41,29 @@ Gate = Callable[[Arrival], Awaitable[str | None]]
 """What a signed-in person must pass before anything is granted: the path of its page, None once it is passed."""
 
 
+Step = Callable[[Visit, Arrival, str], Awaitable[Response]]
+"""The page of one step: answers whoever arrived, and who has to be at the page of this path."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepPage:
+    """What the pages between sign-in and code begin with: whose request it is, a form of ours, where to be next."""
+
+    answer: Step
+    gates: tuple[Gate, ...]
+
+    async def __call__(self, visit: Visit) -> Response:
+        """Raises OAuthError for a request that is over, and for a form that another page sent."""
+        at = await arrival(visit)
+        if visit.is_post:
+            visit.check_form()
+        try:
+            there = await next_page(at, visit.parts.now(), self.gates)
+        except OAuthError as error:
+            return await refused_to_app(visit, at, error)
+        return await self.answer(visit, at, there)
+
+
 async def arrival(visit: Visit) -> Arrival:
     """The request that this page is about. Raises OAuthError 400 for one that is over or unknown."""
     documents = visit.parts.documents

@@ -38,18 +38,25 @@ async def token(authorization: Authorization, request: Request) -> Response:
             raise unsupported_grant_type(f"The grant_type must be one of {', '.join(EXCHANGES)}.")
         grant_type = form["grant_type"]
         client = await _authenticated(authorization, request, form)
+        await authorization.count_token_request(client, request)
         # What refresh tokens there are is decided by the granted scope: whoever holds one may use it.
         if grant_type != "refresh_token" and grant_type not in client.grant_types:
             raise unauthorized_client(f"This client is not registered for the grant_type {grant_type}.")
         issued = await EXCHANGES[grant_type](authorization, form, client, authorization.base_of(request))
     except OAuthError as refused:
-        text = f"{grant_type}: {refused.error}"
-        id = None if client is None else client.id
-        await authorization.note("token-refused", text, client_id=id, is_failure=True)
+        await _note_refusal(authorization, client, f"{grant_type}: {refused.error}", refused.status)
         raise
     grant = issued.grant
     await authorization.note("token", grant_type, client_id=client.id, account=issued.account, patient=grant.patient)
     return answer(issued.response)
+
+
+async def _note_refusal(authorization: Authorization, client: Client | None, text: str, status: int) -> None:
+    id = None if client is None else client.id
+    if status == 429:
+        await authorization.floods.note(f"token {id}", "throttled", f"token: {text}", client_id=id)
+    else:
+        await authorization.note("token-refused", text, client_id=id, is_failure=True)
 
 
 async def _authenticated(authorization: Authorization, request: Request, form: Form) -> Client:
@@ -57,6 +64,4 @@ async def _authenticated(authorization: Authorization, request: Request, form: F
     header = request.headers.get("authorization")
     if form["grant_type"] == "refresh_token" and header is None:
         form = await with_holder(authorization, form)
-    client = await authorization.authentication.authenticate(form, header, audiences)
-    await authorization.count_token_request(client, request)
-    return client
+    return await authorization.authentication.authenticate(form, header, audiences)

@@ -108,7 +108,7 @@ class AccessTokens:
 
     async def read(self, token: str) -> AccessContext:
         """The bearer of an access token. Raises NotAdmitted invalid_token."""
-        claims = await self.claims(token)
+        kid, claims = await self._checked(token)
         return AccessContext(
             subject=claims.sub,
             client_id=claims.client_id,
@@ -125,10 +125,16 @@ class AccessTokens:
             token_id=claims.jti,
             grant=claims.gid,
             expires=claims.exp,
+            signed_by=kid,
         )
 
     async def claims(self, token: str) -> TokenClaims:
         """What an access token of ours says, if it is one and in force. Raises NotAdmitted invalid_token."""
+        _, claims = await self._checked(token)
+        return claims
+
+    async def _checked(self, token: str) -> tuple[str, TokenClaims]:
+        """The id of the key that signed a token, and what it says. Raises NotAdmitted invalid_token."""
         header = _header(token)
         # RFC 8725 section 3.1: the algorithm is ours to say. Section 3.11: so is the kind of token.
         if header is None or header.alg != ALGORITHM or header.typ.lower() != ACCESS_TOKEN_TYPE:
@@ -145,7 +151,7 @@ class AccessTokens:
             raise _invalid("This access token is for another server.")
         if claims.exp <= self._now():
             raise expired()
-        return claims
+        return signing.kid, claims
 
     def has_expired(self, access: AccessContext) -> bool:
         """Whether the token that was read to this is past its time."""

@@ -13,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from smart_auth import cookies, csrf
+from smart_auth.audit import AuthEventKind
 from smart_auth.authorization import Authorization
 from smart_auth.errors import OAuthError, invalid_request
 from smart_auth.form import FORM_TYPE, MAX_BYTES, media_type, read_body
@@ -90,8 +91,16 @@ class PageEndpoint:
                 raise _not_allowed(request.method, self.methods)
             response = await self.answer(await visit_of(self.parts, request, base))
         except OAuthError as error:
+            await self._note_refusal(request, error)
             response = refusal_page(error)
         await response(scope, receive, send)
+
+    async def _note_refusal(self, request: Request, error: OAuthError) -> None:
+        """Everybody can have a page refused as often as they like: one row for an address, page and minute."""
+        name = request.url.path.rpartition("/")[2]
+        address = request.client.host if request.client else ""
+        kind: AuthEventKind = "throttled" if error.status == 429 else "page-refused"
+        await self.parts.floods.note(f"{name} {address}", kind, f"{name}: {error.error}")
 
 
 async def visit_of(parts: Authorization, request: Request, base: str) -> Visit:

@@ -3,14 +3,14 @@
 https://profiles.ihe.net/ITI/BALP/
 """
 
-from dataclasses import dataclass, field
 from typing import Literal
+
+import msgspec
 
 AuditAction = Literal["C", "R", "U", "D", "E"]
 
 
-@dataclass(frozen=True, slots=True)
-class Accessed:
+class Accessed(msgspec.Struct, frozen=True):
     """One interaction of a request (a batch has many).
 
     `interaction` is R4's code (`read`, `search-type`); `places` are what was read or written (`Observation/o1`, with
@@ -27,11 +27,10 @@ class Accessed:
     status: int = 200
 
 
-@dataclass(slots=True)
-class Trail:
+class Trail(msgspec.Struct):
     """The accesses of one request, in order."""
 
-    accesses: list[Accessed] = field(default_factory=list)
+    accesses: list[Accessed] = []
 
     def note(self, accessed: Accessed) -> None:
         """Add an access."""

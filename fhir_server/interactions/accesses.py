@@ -41,12 +41,12 @@ def note_search(
     context: RequestContext,
     path: str,
     type: str,
-    pairs: Sequence[tuple[str, str]],
+    query: str,
     rows: Sequence[tuple[str, SearchRow]],
 ) -> None:
     """A search was answered with these rows, what it includes among them. `type` is empty for a search of several."""
     if is_audited(context):
-        query = f"{path}?{_written(pairs)}" if pairs else path
+        query = f"{path}?{query}" if query else path
         # Comprehensions: generators took 3 times as long, 40 µs of a page of 50.
         places = tuple(dict.fromkeys([f"{of}/{row.id}" for of, row in rows]))
         owners = tuple({owner: None for _, row in rows for owner in row.stored.get("owners", ())})
@@ -54,7 +54,7 @@ def note_search(
         context.trail.note(Accessed("E", interaction, type, places, owners, query))
 
 
-def _written(pairs: Sequence[tuple[str, str]]) -> str:
+def sent(pairs: Sequence[tuple[str, str]]) -> str:
     """The pairs as a query; most need no escaping, which takes 15 µs."""
     plain = "&".join([f"{name}={value}" for name, value in pairs])
     return plain if _IS_PLAIN(plain) and plain.count("&") < len(pairs) else urlencode(pairs)

@@ -40,6 +40,9 @@ _SIGN_IN: dict[str, tuple[Coding, tuple[Coding, ...]]] = {
     "emergency": (_ALERT, (_OVERRIDE,)),
     "register": (_ACTIVITY, ()),
     "launch": (_ACTIVITY, ()),
+    "page-refused": (_AUTHENTICATION, ()),
+    "throttled": (_AUTHENTICATION, ()),
+    "unavailable": (_AUTHENTICATION, ()),
 }
 
 _RESTFUL = (

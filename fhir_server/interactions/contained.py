@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/search.html#contained
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from msgspec import structs
 
@@ -83,7 +82,7 @@ def _place(reading: Reading, parts: Sequence[Part], type: str, row: SearchRow) -
 
 
 def _sized(parts: Sequence[Part], count: int) -> list[Part]:
-    return [replace(part, resolved=Resolved(structs.replace(part.request, count=count))) for part in parts]
+    return [structs.replace(part, resolved=Resolved(structs.replace(part.request, count=count))) for part in parts]
 
 
 async def _matches(reading: Reading, request: SearchRequest, parts: Sequence[Part], page: Page) -> list[list[Shown]]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+import msgspec
+
 from fhir_server.core import outcome
 from fhir_server.core.trail import Trail
 from fhir_server.definitions.parameter_set import InForce, ParameterSet
@@ -37,8 +39,7 @@ class Server:
     oauth_endpoints: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(msgspec.Struct, frozen=True):
     """One request, without HTTP. `base` is the FHIR base as this client writes it, without a slash at its end.
 
     With `only_changes` an update whose content is what is stored already writes no new version. `body_bytes` is the
@@ -53,7 +54,7 @@ class RequestContext:
     only_changes: bool = False
     body_bytes: int = 0
     sight: Sight = OPERATOR
-    trail: Trail = field(default_factory=Trail)
+    trail: Trail = msgspec.field(default_factory=Trail)
 
     @property
     def own_bases(self) -> tuple[str, ...]:
@@ -86,8 +87,7 @@ class Conditions:
 NO_CONDITIONS = Conditions()
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What an interaction answers, before the edge puts it on the wire.
 
     `body` is JSON as UTF-8; `reports` says that it is an OperationOutcome about the request, not a resource asked for.

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/search.html#chaining, https://hl7.org/fhir/R4/search.htm
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+import msgspec
 from msgspec.structs import replace
 
 from fhir_server.core import outcome
@@ -43,8 +44,7 @@ class Join:
     by_url: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(msgspec.Struct, frozen=True):
     """A search whose conditions the plan takes, and the joins that its rows must pass besides."""
 
     request: SearchRequest

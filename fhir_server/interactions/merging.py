@@ -5,10 +5,10 @@ https://hl7.org/fhir/R4/search.html#sort
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cmp_to_key
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from fhir_server.interactions.joins import Resolved, joined_page
@@ -26,8 +26,7 @@ _AT_ONCE = 8
 _FIRST, _LAST, _NEXT = "", "\U0010ffff", "\x01"
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(msgspec.Struct, frozen=True):
     """What a search asks of the rows of one type, `rows`: its own type, or one that contains it (`_contained`).
 
     `hint` is the index to read them by, None where that is left to the plan.

@@ -10,6 +10,7 @@ from datetime import datetime
 from time import monotonic
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from fhir_server.core import outcome
@@ -197,8 +198,7 @@ class Reading:
             await self.find(Query(type, {"_id": ""}, (("_id", 1),), 1))
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(msgspec.Struct, frozen=True):
     """The rows of one page with their types, in order. `after` is where the next goes on, None after the last."""
 
     rows: Sequence[tuple[str, SearchRow]]

@@ -13,7 +13,7 @@ from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError, Issue
 from fhir_server.interactions import audit_search
-from fhir_server.interactions.accesses import note_search
+from fhir_server.interactions.accesses import note_search, sent
 from fhir_server.interactions.compartment_search import Compartment, checked, within
 from fhir_server.interactions.contained import contained_page
 from fhir_server.interactions.context import Answer, RequestContext
@@ -22,11 +22,12 @@ from fhir_server.interactions.includes import Typed, included
 from fhir_server.interactions.joins import joined_count, joined_page
 from fhir_server.interactions.merging import Part, merged_page
 from fhir_server.interactions.narrow import narrow
+from fhir_server.interactions.prepared import Prepared, asked_before, keep
 from fhir_server.interactions.query import refuse_parameters
 from fhir_server.interactions.reading import Page, Reading, place_of
 from fhir_server.interactions.resolution import ordered, resolve
 from fhir_server.interactions.score import asked_words, score
-from fhir_server.interactions.searchset import SearchPage, Shown, searchset
+from fhir_server.interactions.searchset import SearchPage, Shown, query_of, searchset
 from fhir_server.interactions.summary import cut
 from fhir_server.interactions.system_search import containing_parts, parse_several, parts_of
 from fhir_server.interactions.withheld import refuse_asking
@@ -89,23 +90,34 @@ async def _search(context: RequestContext, type: str, compartment: Compartment |
         server = context.server
         state = unseal(server.cursor_key, cursor, path, context.sight.caller, now(), server.cursor_seconds)
     lenient = context.lenient or state.lenient
+    known = asked_before(context, type, state.pairs, lenient) if _is_first(type, compartment, state) else None
+    if known is not None:
+        phases.done("parse")
+        return await _answered(_Run(context, path, compartment, known.request, state, phases, known))
     if type:
         request = parse(type, state.pairs, lenient, context.own_bases, context.parameter_set)
     else:
         request = parse_several(context, state.pairs, lenient, compartment)
     refuse_asking(context, request.conditions)
     phases.done("parse")
-    run = _Run(context, path, compartment, request, state, phases)
+    return await _answered(_Run(context, path, compartment, request, state, phases, None))
+
+
+def _is_first(type: str, compartment: Compartment | None, state: PageState) -> bool:
+    return type != "" and compartment is None and state.after is None
+
+
+async def _answered(run: "_Run") -> Answer:
     try:
         return await run.answer()
     except SnapshotGone:
         # The page link has outlived MongoDB's history: rows changed since the first page stay out of what is left.
-        run.state = structs.replace(state, snapshot=None)
+        run.state = structs.replace(run.state, snapshot=None)
         return await run.answer()
 
 
 class _Run:
-    """One page on its way from the request to the answer."""
+    """One page on its way from the request to the answer. `known` is the search as it was prepared before, if so."""
 
     def __init__(
         self,
@@ -115,6 +127,7 @@ class _Run:
         request: SearchRequest,
         state: PageState,
         phases: Phases,
+        known: Prepared | None,
     ) -> None:
         self.context = context
         self.path = path
@@ -122,10 +135,14 @@ class _Run:
         self.request = request
         self.state = state
         self.phases = phases
+        self.known = known
         self.words = asked_words(request.conditions)
         self.began = monotonic()
 
     async def answer(self) -> Answer:
+        if self.known is not None:
+            part = Part(self.request.type, self.known.resolved)
+            return await self.read(self.reading(), [part], [self.known.query], is_one=True)
         state, request = self.state, self.request
         if request.explain and not may_look_behind(self.context.sight):
             raise outcome.FORBIDDEN_EXPLAIN("__explain counts rows of everybody's; leave it out.", "__explain")
@@ -139,6 +156,16 @@ class _Run:
         if request.explain:
             return await explained(reading, request, parts, queries)
         self.phases.done("plan")
+        if is_one and _is_first(self.path, self.compartment, state):
+            lenient = self.context.lenient or state.lenient
+            texts = query_of(request), sent(state.pairs)
+            prepared = Prepared(request, parts[0].resolved, queries[0], *texts)
+            keep(self.context, request.type, state.pairs, lenient, prepared)
+        return await self.read(reading, parts, queries, is_one)
+
+    async def read(self, reading: Reading, parts: Sequence[Part], queries: Sequence[Query], is_one: bool) -> Answer:
+        """The answer to what is planned; `is_one` says that it is the rows of one query."""
+        state, request = self.state, self.request
         if request.count_only:
             return await self.counted(reading, parts, queries)
         parts, queries = await _advised(reading, parts, queries)
@@ -253,7 +280,8 @@ class _Run:
 
     def note(self, rows: Sequence[Typed]) -> None:
         """Say for the audit log what was asked and what is answered."""
-        note_search(self.context, self.path, self.request.type, self.state.pairs, rows)
+        query = sent(self.state.pairs) if self.known is None else self.known.sent
+        note_search(self.context, self.path, self.request.type, query, rows)
 
     def drawn(
         self,
@@ -263,7 +291,8 @@ class _Run:
         follow: Sequence[Shown] = (),
         warnings: tuple[Issue, ...] = (),
     ) -> Answer:
-        page = SearchPage(self.path, self.request, matches, total, cursor, follow, warnings)
+        asked = None if self.known is None else self.known.asked
+        page = SearchPage(self.path, self.request, matches, total, cursor, follow, warnings, asked)
         answer = Answer(200, searchset(self.context, page))
         self.phases.done("bundle")
         return answer
@@ -273,7 +302,7 @@ async def _advised(reading: Reading, parts: Sequence[Part], queries: Sequence[Qu
     """The parts and their queries as they are best run. Raises FhirError 400 where one would read too much."""
     advised = [await reading.advised(part.request, query) for part, query in zip(parts, queries, strict=True)]
     hinted = [
-        part if better is query else replace(part, hint=better.hint)
+        part if better is query else structs.replace(part, hint=better.hint)
         for part, query, better in zip(parts, queries, advised, strict=True)
     ]
     return hinted, advised

@@ -58,10 +58,12 @@ async def audited(request: Request, context: RequestContext, answering: Awaitabl
 async def refused(request: Request, status: int, number: int = 0) -> None:
     """Keep the refusal of a request that nobody was found to have sent: without a token, or with a bad one.
 
+    A 429 is the guard's to keep, which knows whose it is and does not let a flood become one of rows.
+
     Raises FhirError 503 where it cannot be kept.
     """
     auditor = auditor_of(request)
-    if auditor is not None:
+    if auditor is not None and status != 429:
         await auditor.note_request(OPERATOR, _asked(request), (), status, number)
 
 

@@ -29,6 +29,7 @@ OTHER = "other"
 
 # What also is a FHIR id, because it becomes the id of an OperationOutcome.
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9\-.]{1,64}").fullmatch
+_NOSNIFF = (b"x-content-type-options", b"nosniff")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -90,8 +91,8 @@ class _Sending:
             self.status = message["status"]
             headers = message["headers"]
             headers.append((b"x-request-id", self.request_id.encode()))
-            if not any(name == b"x-content-type-options" for name, _ in headers):
-                headers.append((b"x-content-type-options", b"nosniff"))
+            if _NOSNIFF not in headers:
+                headers.append(_NOSNIFF)
         else:
             self.size += len(message.get("body", b""))
         await self.send(message)

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#summary
 """
 
 import re
+from collections.abc import Mapping
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -36,8 +37,22 @@ _MAY_PRESENT = re.compile(rb"_format|_pretty|(?:^|&)[^=&]*%").search
 """Whether a query can have either parameter, escaped or not."""
 
 
-async def respond(request: Request, answer: Answer, context: RequestContext) -> Response:
-    """The response: JSON, indented where `_pretty=true`, or a page around it for a browser."""
+class _Json(Response):
+    """A response whose headers are made here: Starlette's own way to them takes as long as a row of the database."""
+
+    def __init__(self, body: bytes, status: int, headers: Mapping[str, str], media_type: str) -> None:
+        self.status_code = status
+        self.body = body
+        self.background = None
+        self.raw_headers = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        self.raw_headers += ((b"content-length", b"%d" % len(body)), (b"content-type", media_type.encode()))
+
+
+async def respond(request: Request, answer: Answer, context: RequestContext, written: str) -> Response:
+    """The response: JSON, indented where `_pretty=true`, or a page around it for a browser.
+
+    `written` is the Content-Type that the request's head asks for; the form of a POST _search may say another.
+    """
     headers = dict(KEPT_CLOSE)
     if answer.version is not None:
         headers["etag"] = format_etag(answer.version)
@@ -48,10 +63,11 @@ async def respond(request: Request, answer: Answer, context: RequestContext) -> 
     body = answer.body
     if body is None:
         return Response(None, answer.status, headers)
-    written = media_type(request)
+    if "form" in request.scope["state"]:
+        written = media_type(request)
     if written.startswith(HTML):
         return await answer_page(Shown(request.scope, context.base, context.own_bases, body, answer.status, headers))
-    return Response(_shown(request, body), answer.status, headers, media_type=written)
+    return _Json(_shown(request, body), answer.status, headers, written)
 
 
 def media_type(request: Request) -> str:

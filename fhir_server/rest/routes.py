@@ -76,7 +76,7 @@ class Methods:
         try:
             context = await request_context(request)
         except FhirError as error:
-            if error.status in _REFUSALS:
+            if error.status == 401:
                 await refused(request, error.status, error.issues[0].number)
             raise
         return await audited(request, context, self._answered(request, context, endpoint))
@@ -91,10 +91,10 @@ class Methods:
             error.headers = self.headers
             raise error
         # Refuse a client that can read no answer before anything is written for it.
-        media_type(request)
+        written = media_type(request)
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
-        return await respond(request, await endpoint(request, context), context)
+        return await respond(request, await endpoint(request, context), context, written)
 
 
 def unknown_type(name: str) -> outcome.FhirError:
@@ -248,9 +248,6 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
 _OPEN: frozenset[Endpoint | None] = frozenset({_capabilities})
 """What is answered without an access token: https://hl7.org/fhir/R4/http.html#capabilities"""
 
-_REFUSALS = frozenset({401, 429})
-"""Statuses of requests that were not let in, which are audited though nobody is known to have sent them."""
-
 _INTERACTIONS: Mapping[Endpoint | None, str] = {
     _capabilities: "capabilities",
     # Until its Bundle is read, and it turns out to be a batch.
@@ -280,10 +277,9 @@ _INTERACTIONS: Mapping[Endpoint | None, str] = {
 _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
 
 # The first match wins and every try costs a µs or two, so what is asked most stands first. A `name` begins neither with
-# `_` nor with `$`, so that no resource path hides an interaction's or an operation's; only `metadata` must come before.
+# `_` nor with `$`, so that no resource path hides an interaction's or an operation's.
 TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
     ("/{type:type}/{id:name}", {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete}),
-    ("/metadata", {"GET": _capabilities}),
     (
         "/{type:type}",
         {
@@ -294,6 +290,7 @@ TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
             "DELETE": _conditional_delete,
         },
     ),
+    ("/metadata", {"GET": _capabilities}),
     ("", {"POST": _bundle, "GET": _search_system}),
     ("/", {"POST": _bundle, "GET": _search_system}),
     ("/{type:type}/_search", {"POST": _search_by_form}),
@@ -324,9 +321,9 @@ class NameConvertor(Convertor[str]):
 
 
 class TypeConvertor(NameConvertor):
-    """A first segment that may be a type: none begins with a dot, as `.well-known` does."""
+    """A first segment that may be a type: none begins with a dot, as `.well-known` does, and two are documents."""
 
-    regex = "[^/_$.][^/]*"
+    regex = r"(?!(?:metadata|openapi\.json)$)[^/_$.][^/]*"
 
 
 def routes() -> list[Route]:

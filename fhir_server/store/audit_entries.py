@@ -3,15 +3,23 @@
 https://profiles.ihe.net/ITI/BALP/, https://hl7.org/fhir/R4/security.html#AccessDenied
 """
 
-from dataclasses import dataclass
 from typing import Protocol
+
+import msgspec
 
 from fhir_server.core.audit_entry import AuditEntry
 from fhir_server.core.trail import Accessed
 from fhir_server.definitions.withheld import struck_query
 from fhir_server.policy import Sight
 
-_REFUSED_STATUS = {"login-failed": 401, "token-refused": 400, "grant-refused": 403}
+_REFUSED_STATUS = {
+    "login-failed": 401,
+    "token-refused": 400,
+    "grant-refused": 403,
+    "page-refused": 400,
+    "throttled": 429,
+    "unavailable": 503,
+}
 _ACTIONS = {
     "create": "C",
     "update": "U",
@@ -27,8 +35,7 @@ _ACTIONS = {
 _LONGEST_TEXT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A request as its path tells it. `place` is empty where the path names no resource; `address` is the client's."""
 
     request_id: str

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from weakref import WeakValueDictionary
 
 import bson
+import msgspec
 from bson.codec_options import CodecOptions
 from bson.max_key import MaxKey
 from bson.son import SON
@@ -114,8 +115,7 @@ class SnapshotGone(Exception):
     """MongoDB no longer has, or cannot yet give, the moment to be read at (SnapshotTooOld, SnapshotUnavailable)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """Rows read by one command, and the snapshot it was read at: cluster time in seconds, count within them."""
 
     rows: list[Document]

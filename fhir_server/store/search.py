@@ -80,8 +80,7 @@ class SearchRow(msgspec.Struct, frozen=True):
         return tuple(value.replace(tzinfo=UTC) if isinstance(value, datetime) else value for value in values)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """The rows of one page, and the snapshot they were read at; None where none was asked for or to be had."""
 
     rows: list[SearchRow]

@@ -13,7 +13,6 @@ import lxml.html
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
-from smart_auth.audit import AuthEvent
 from smart_auth.authorization import Authorization
 from smart_auth.directory import EncounterName, PatientName
 from smart_auth.documents import Documents
@@ -24,6 +23,7 @@ from smart_auth.settings import SmartSettings
 from smart_auth.steps import Gate
 from tests.auth.clock import Clock
 from tests.auth.memory_documents import MemoryDocuments
+from tests.auth.trail import Trail
 
 ORIGIN = "http://fhir.test"
 BASE = f"{ORIGIN}/fhir"
@@ -42,19 +42,6 @@ SCOPE = (
 def password_hash() -> str:
     """The hash of PASSWORD, made once because that is slow."""
     return PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1).hash(PASSWORD)
-
-
-@dataclass(slots=True)
-class Trail:
-    """What reached the audit log."""
-
-    events: list[AuthEvent] = field(default_factory=list)
-
-    async def record(self, event: AuthEvent) -> None:
-        self.events.append(event)
-
-    def kinds(self) -> list[str]:
-        return [event.kind for event in self.events]
 
 
 @dataclass(slots=True)

@@ -17,7 +17,6 @@ from joserfc.jwk import ECKey, RSAKey
 from starlette.applications import Starlette
 
 from smart_auth.app import Authorization
-from smart_auth.audit import AuthEvent
 from smart_auth.directory import EncounterName, PatientName
 from smart_auth.documents import Documents
 from smart_auth.jwks_of_clients import FetchedJwks, FetchJwks, JwksUnavailable
@@ -35,6 +34,7 @@ from smart_auth.records import (
 )
 from smart_auth.settings import SmartSettings
 from tests.auth.memory_documents import MemoryDocuments
+from tests.auth.trail import Trail
 
 ORIGIN = "http://fhir.test"
 BASE = f"{ORIGIN}/fhir"
@@ -57,16 +57,6 @@ class Clock:
 
     def __call__(self) -> int:
         return self.at
-
-
-@dataclass(slots=True)
-class Trail:
-    """What reached the audit log."""
-
-    events: list[AuthEvent] = field(default_factory=list)
-
-    async def record(self, event: AuthEvent) -> None:
-        self.events.append(event)
 
 
 class OnePatient:
@@ -226,7 +216,6 @@ def asked_for(client: Client, redirect_uri: str = REDIRECT_URI) -> Authorization
         redirect_uri=redirect_uri,
         state="s",
         scopes=(),
-        aud=BASE,
         base=BASE,
         code_challenge=CHALLENGE,
     )

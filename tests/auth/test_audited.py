@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from fhir_server.core import codec
 from fhir_server.validation.validate import validate
 from tests.auth.conftest import IN_PROCESS_BASE, SmartApp
@@ -68,3 +70,32 @@ async def test_every_endpoints_refusals_are_in_the_log(smart_app: SmartApp) -> N
     said = " ".join(event.get("outcomeDesc", "") for event in found)
     for name in ("introspect", "revoke", "register", "userinfo", "no grant_type of ours"):
         assert name in said, name
+
+
+async def test_a_client_over_its_limit_is_in_the_log_as_one_row_and_a_count(
+    smart_app: SmartApp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    system = await smart_app.visitor.system_token("system-va", "system/*.rs")
+    officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
+    with monkeypatch.context() as patched:
+        patched.setattr(smart_app.authorization.limits, "fhir_request", lambda client_id: 7)
+        bearer = {"authorization": f"Bearer {system['access_token']}"}
+        assert {(await smart_app.http.get("/Patient", headers=bearer)).status_code for _ in range(5)} == {429}
+    await smart_app.authorization.floods.end()
+    found = await _asked(smart_app, officer["access_token"], "subtype=throttled&_count=200")
+    said = [event["outcomeDesc"] for event in found]
+    assert said == [
+        "429: too many requests with access tokens: 4 more within 60 s",
+        "429: too many requests with access tokens",
+    ]
+    assert all(event["agent"][0]["who"]["identifier"]["value"] == "system-va" for event in found)
+    assert all(event["outcome"] == "4" for event in found)
+
+
+async def test_what_a_page_refuses_is_in_the_log_once_for_an_address(smart_app: SmartApp) -> None:
+    origin = IN_PROCESS_BASE.removesuffix("/fhir")
+    for _ in range(3):
+        assert (await smart_app.http.get(f"{origin}/auth/authorize?client_id=nobody")).status_code == 400
+    officer = await smart_app.visitor.token_for("security.officer", "user/AuditEvent.rs openid fhirUser")
+    [event] = await _asked(smart_app, officer["access_token"], "subtype=page-refused&_count=200")
+    assert event["outcomeDesc"] == "authorize: unauthorized_client"

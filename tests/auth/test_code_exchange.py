@@ -234,6 +234,9 @@ async def test_a_client_over_its_limit_is_told_when_to_come_back() -> None:
         response = await server.exchange(client, "no-such-code")
         assert response.status_code == 429
         assert int(response.headers["retry-after"]) > 0
+        await server.exchange(client, "no-such-code")
+        assert server.trail.kinds() == ["token-refused", "token-refused", "throttled"]
+        assert server.trail.events[-1].client_id == client.id
 
 
 async def test_the_token_endpoint_answers_post_alone(server: OAuth) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from smart_auth import guard as guards
 from smart_auth.access import Guard, NotAdmitted
+from smart_auth.floods import Floods
 from smart_auth.guard import TokenGuard
 from smart_auth.keys import Keys
 from smart_auth.limits import Limits
@@ -18,6 +19,7 @@ from smart_auth.tokens import AccessTokens
 from tests.auth.clock import Clock, Monotonic
 from tests.auth.granted import BASE, account, client, grant, is_own_base
 from tests.auth.memory_documents import MemoryDocuments
+from tests.auth.trail import Trail
 
 SETTINGS = SmartSettings(fhir_requests_per_minute=20)
 
@@ -32,6 +34,7 @@ class Worker:
     tokens: AccessTokens
     revocations: Revocations
     guard: Guard
+    trail: Trail
     token: str = ""
 
     async def refusal(self, authorization: str | None) -> NotAdmitted:
@@ -51,8 +54,9 @@ async def worker(keys_documents: MemoryDocuments) -> AsyncIterator[Worker]:
     documents = MemoryDocuments(clock)
     tokens = AccessTokens(Keys(keys_documents, clock), SETTINGS, clock, is_own_base)
     revocations = Revocations(documents, clock, monotonic)
-    guard = TokenGuard(tokens, revocations, Limits(documents, SETTINGS, clock))
-    worker = Worker(documents, clock, monotonic, tokens, revocations, guard)
+    trail = Trail()
+    guard = TokenGuard(tokens, revocations, Limits(documents, SETTINGS, clock), Floods(trail, clock))
+    worker = Worker(documents, clock, monotonic, tokens, revocations, guard, trail)
     worker.token, _ = await tokens.mint(grant(), client(), account(), BASE)
     running = asyncio.create_task(revocations.run())
     assert await revocations.is_fresh_within(5)
@@ -129,6 +133,8 @@ async def test_while_revocations_are_not_known_nobody_is_admitted(
     worker.monotonic.pass_seconds(1.5)
     refused = await worker.refusal(f"Bearer {worker.token}")
     assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+    [event] = worker.trail.events
+    assert (event.kind, event.client_id, event.outcome) == ("unavailable", "app", "failed")
     worker.documents.is_away = False
     await asyncio.sleep(0.4)
     await worker.guard.admitted(f"Bearer {worker.token}")
@@ -144,6 +150,8 @@ async def test_a_client_over_its_limit_is_told_when_to_come_again(worker: Worker
         await worker.guard.admitted(f"Bearer {worker.token}")
     refused = await worker.refusal(f"Bearer {worker.token}")
     assert (refused.status, refused.headers["Retry-After"]) == (429, "60")
+    [event] = worker.trail.events
+    assert (event.kind, event.client_id, event.outcome) == ("throttled", "app", "failed")
     worker.clock.pass_seconds(60)
     await worker.guard.admitted(f"Bearer {worker.token}")
 

@@ -87,6 +87,13 @@ async def test_throttling_tells_nothing_about_who_exists(server: PageServer) -> 
     assert names == [sorted(each.response.headers.keys()) for each in unknown]
 
 
+async def test_attempts_without_end_are_one_row_of_the_audit_log_for_each_name(server: PageServer) -> None:
+    await attempts(server, "ann", 9)
+    await attempts(server, "nobody", 9)
+    over = [event for event in server.trail.events if event.text == "too many attempts"]
+    assert [(event.kind, event.account) for event in over] == [("login-failed", "id-ann"), ("login-failed", None)]
+
+
 async def test_a_name_that_is_throttled_cannot_be_used_even_with_its_password_until_later(server: PageServer) -> None:
     await attempts(server, "ann", 5)
     browser = server.browser
@@ -115,6 +122,7 @@ async def test_an_address_can_try_only_so_often_in_a_minute() -> None:
     async with page_server(settings=SmartSettings(logins_per_minute=2)) as server:
         statuses = [(await attempts(server, f"name-{number}", 1))[0].status for number in range(3)]
         assert statuses == [400, 400, 429]
+        assert server.trail.texts() == ["username and password"] * 2 + ["too many attempts"]
 
 
 async def test_an_unknown_name_costs_what_a_known_one_costs() -> None:
@@ -252,7 +260,7 @@ async def test_signing_out_ends_the_session_itself(server: PageServer) -> None:
     assert SESSION_COOKIE not in server.browser.http.cookies
     server.browser.http.cookies.set(SESSION_COOKIE, value, domain="fhir.test", path="/")
     assert (await server.browser.go("/auth/manage")).title == "Sign in"
-    assert server.trail.kinds() == ["login", "logout"]
+    assert server.trail.kinds() == ["login", "page-refused", "logout"]
 
 
 @pytest.mark.parametrize("where", ["https://evil.test/", "//evil.test", "/auth/consent", "javascript:alert(1)"])

@@ -12,7 +12,6 @@ from smart_auth.scopes import (
     at_levels,
     exceeding,
     intersect,
-    is_v2,
     read_scope,
     resource_scopes,
     text_of,
@@ -98,20 +97,6 @@ class TestReading:
 
     def test_the_scopes_on_resources_are_picked_out(self) -> None:
         assert resource_scopes(["openid", "x", "user/Patient.r"]) == (scope("user", "Patient", "r"),)
-
-    @pytest.mark.parametrize(
-        ("text", "is_of_v2"),
-        [
-            ("patient/Observation.rs", True),
-            (f"patient/Observation.rs?category={LABORATORY}", True),
-            ("patient/Observation.read", False),
-            ("patient/*.*", False),
-            ("openid", False),
-            ("patient/Observation.sr", False),
-        ],
-    )
-    def test_version_2_is_told_by_its_letters(self, text: str, is_of_v2: bool) -> None:
-        assert is_v2(text) is is_of_v2
 
 
 class TestGranting:
@@ -247,8 +232,7 @@ def test_a_scope_written_and_read_again_is_the_same(text: str) -> None:
     found = read_scope(text)
     assert found is not None
     assert read_scope(text_of(found)) == found
-    assert is_v2(text_of(found))
-    assert text_of(found) == text or not is_v2(text)
+    assert text_of(found) == text or text.endswith((".read", ".write", ".*"))
 
 
 @given(st.text(max_size=60))

@@ -68,7 +68,7 @@ async def refusal(tokens: AccessTokens, token: str) -> NotAdmitted:
 
 class TestAccessTokens:
     async def test_a_persons_token_says_who_they_are_and_what_was_granted(
-        self, tokens: AccessTokens, clock: Clock
+        self, tokens: AccessTokens, keys: Keys, clock: Clock
     ) -> None:
         token, seconds = await tokens.mint(grant(encounter="e1"), client(), account(), BASE)
         assert seconds == SETTINGS.access_token_seconds
@@ -88,6 +88,7 @@ class TestAccessTokens:
             token_id=access.token_id,
             grant="grant-1",
             expires=clock() + seconds,
+            signed_by=(await keys.signing()).kid,
         )
 
     async def test_a_system_clients_token_speaks_for_the_client(self, tokens: AccessTokens) -> None:

@@ -167,8 +167,8 @@ PAGES: tuple[tuple[Open, str], ...] = (
     (refused_login, "Sign in"),
     (picker, "Whose record?"),
     (search, "Whose record?"),
-    (consent, "Allow Growth chart access?"),
-    (opened_consent, "Allow Growth chart access?"),
+    (consent, "Allow “Growth chart” access?"),
+    (opened_consent, "Allow “Growth chart” access?"),
     (manage, "What apps may see"),
     (launch, "Open an app for a patient"),
     (emergency, "Open an app for a patient"),
@@ -203,7 +203,7 @@ def there_title(title: str, there: Visit) -> str:
     """What stands in the browser's bar: the page, before it that something is wrong."""
     known = {
         "Whose record?": "Choose a record",
-        "Allow Growth chart access?": "Allow access",
+        "Allow “Growth chart” access?": "Allow access",
         "You are signed out": "Signed out",
     }
     wrong = any("status of 4" in each for each in there.complaints)
@@ -256,7 +256,7 @@ async def test_a_practitioner_opens_an_app_that_asks_back(site: Site, scripts: b
     await page.set_content(f"<a href='{ask.replace('&', '&amp;')}'>Connect</a>")
     async with page.expect_navigation():
         await page.get_by_role("link", name="Connect").click()
-    assert await page.get_by_role("heading", level=1).inner_text() == "Allow Growth chart access?"
+    assert await page.get_by_role("heading", level=1).inner_text() == "Allow “Growth chart” access?"
     await press(page, "Allow")
     await page.wait_for_url(f"{site.app}/callback*")
     grant = (await site.server.parts.grants.of_account("id-doctor"))[0]
@@ -271,7 +271,7 @@ async def test_an_app_can_post_its_request_from_its_own_site(site: Site) -> None
     boxes = "".join(f'<input name="{name}" value="{value.replace("&", "&amp;")}">' for name, value in fields.items())
     await there.page.set_content(f"<form method=post action='{site.root}/auth/authorize'>{boxes}<button>Go</button>")
     await press(there.page, "Go")
-    assert await there.page.get_by_role("heading", level=1).inner_text() == "Allow Growth chart access?"
+    assert await there.page.get_by_role("heading", level=1).inner_text() == "Allow “Growth chart” access?"
 
 
 async def test_everything_works_by_keyboard_alone(site: Site) -> None:

@@ -122,6 +122,41 @@ def test_a_new_key_signs_and_the_old_tokens_stay_good(running: tuple[RunningServ
     assert httpx.get(f"{server.base}/Patient", headers=header, trust_env=False).status_code == 401
 
 
+def test_a_new_key_at_once_ends_every_token_of_the_old_ones(running: tuple[RunningServer, Commands]) -> None:
+    server, command = running
+    command("account", "add", "administrator", "--kind", "admin", typed="a long enough password\n")
+    command("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", "app")
+    issue = ("token", "issue", "--client", "app", "--user", "administrator", "--scope", "user/*.rs")
+
+    def status(token: str) -> int:
+        header = {"authorization": f"Bearer {token}"}
+        return httpx.get(f"{server.base}/Patient", headers=header, trust_env=False).status_code
+
+    before = command(*issue).strip()
+    assert status(before) == 200
+    kid = command.values("keys", "rotate", "--at-once")["kid"]
+    time.sleep(NOTICED_SECONDS)
+    assert status(before) == 401
+    assert status(command(*issue).strip()) == 200
+    listed = httpx.get(f"{server.base.removesuffix('fhir')}auth/jwks", trust_env=False).json()["keys"]
+    assert [each["kid"] for each in listed] == [kid]
+
+
+def test_signing_keys_are_sealed_under_a_file_without_which_no_server_starts(
+    commands: Commands, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    setting = "FHIR_KEY_ENCRYPTION_KEY_FILE"
+    sealing = Commands({**commands.settings, setting: str(file)})
+    assert "cannot be read" in sealing("keys", "rotate", code=2)
+    file.write_bytes(b"short")
+    assert "at least 32 bytes" in sealing("serve", "--port", "0", code=2)
+    file.write_bytes(b"0123456789" * 4)
+    sealing("keys", "rotate")
+    assert f"Set {setting}" in commands("serve", "--port", "0", code=2)
+    commands("keys", "rotate", "--at-once")
+
+
 def test_clients_are_listed_rotated_and_removed(commands: Commands) -> None:
     added = commands.values(
         *("client", "add", "--name", "Web app", "--redirect-uri", "https://app.example.org/callback"),
@@ -146,6 +181,7 @@ def test_clients_are_listed_rotated_and_removed(commands: Commands) -> None:
         (("token", "revoke"), "Say one of"),
         (("token", "revoke", "not-a-token"), "no access token"),
         (("account", "disable", "nobody"), "no account nobody"),
+        (("account", "enable", "nobody"), "no account nobody"),
         (("account", "add", "ann", "--kind", "king"), "--kind must be"),
         (("account", "add", "ann", "--kind", "patient"), "needs --patient"),
         (("account", "add", "ann", "--kind", "patient", "--patient", "no id"), "id of a Patient"),
@@ -175,8 +211,32 @@ def test_an_account_is_added_once_and_disabled(commands: Commands) -> None:
     assert "Patient/p1" in commands("account", "list")
     commands("account", "disable", "ann")
     assert "disabled" in commands("account", "list")
+    commands("account", "enable", "ann")
+    assert "disabled" not in commands("account", "list")
     (_, listed) = commands("account", "list", "--ids").splitlines()
     assert re.fullmatch(r" Ann +[0-9a-f]{32} *", listed)
+
+
+def test_who_is_enabled_again_signs_in_and_what_was_granted_before_stays_ended(
+    running: tuple[RunningServer, Commands],
+) -> None:
+    server, command = running
+    command("account", "add", "admin", "--kind", "admin", typed="a long enough password\n")
+    command("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", "app")
+    issue = ("token", "issue", "--client", "app", "--user", "admin", "--scope", "user/*.rs")
+
+    def status(token: str) -> int:
+        header = {"authorization": f"Bearer {token}"}
+        return httpx.get(f"{server.base}/Patient", headers=header, trust_env=False).status_code
+
+    before = command(*issue).strip()
+    command("account", "disable", "admin")
+    assert not signs_in(server, "admin", "a long enough password")
+    command("account", "enable", "admin")
+    time.sleep(NOTICED_SECONDS)
+    assert signs_in(server, "admin", "a long enough password")
+    assert status(before) == 401
+    assert status(command(*issue).strip()) == 200
 
 
 def test_a_token_by_hand_is_for_a_record_that_its_person_may_act_for(commands: Commands) -> None:

@@ -5,12 +5,12 @@ https://hl7.org/fhir/R4/security.html, docs/adr/0014-access-inside-the-query.md
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 import pytest_asyncio
+from msgspec import structs
 
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError
@@ -50,7 +50,7 @@ def seen_by(
     context: RequestContext, kind: str, *scopes: str, related: tuple[str, ...] = (), **more: Any
 ) -> RequestContext:
     access = AccessContext(more.pop("subject", kind), "app", kind, tuple(map(scope, scopes)), **more)  # type: ignore[arg-type]
-    return replace(context, sight=Sight(access, frozenset(related)), trail=Trail())
+    return structs.replace(context, sight=Sight(access, frozenset(related)), trail=Trail())
 
 
 def of_patient(context: RequestContext, id: str, *scopes: str) -> RequestContext:
@@ -493,7 +493,7 @@ async def test_a_page_link_opens_for_its_caller_alone(context: RequestContext, u
     link = next_link(await get(of_patient(context, "a"), url))
     assert link is not None
     assert (await refused(of_patient(context, "b"), link))[0] == "400"
-    other_launch = replace(
+    other_launch = structs.replace(
         of_patient(context, "a"), sight=seen_by(context, "patient", "patient/*.rs", patient="b", subject="a").sight
     )
     assert (await refused(other_launch, link))[0] == "400"

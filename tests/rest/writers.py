@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
+from msgspec import structs
 
 from fhir_server.core.codec import encode
 from fhir_server.core.outcome import FhirError
@@ -122,7 +123,9 @@ class Writers:
     def _context(
         self, sight: Sight, prefer: ReturnPreference | None = None, only_changes: bool = False
     ) -> RequestContext:
-        return replace(self.context, sight=sight, trail=Trail(), prefer_return=prefer, only_changes=only_changes)
+        return structs.replace(
+            self.context, sight=sight, trail=Trail(), prefer_return=prefer, only_changes=only_changes
+        )
 
 
 async def _told(context: RequestContext, run: Any) -> Told:
