@@ -34,7 +34,14 @@ async def _tokens(mongodb_uri: str, database: str, base: str, count: int) -> lis
                     patient, "not for signing in", "patient", fhir_user=f"Patient/{patient}", patients=(patient,)
                 )
                 grant = await authorization.grants.create(
-                    client=client, account=account, scopes=SCOPES, base=base, auth_time=0, patient=patient
+                    client=client,
+                    account=account,
+                    scopes=SCOPES,
+                    base=base,
+                    auth_time=0,
+                    acr="level2",
+                    amr=(),
+                    patient=patient,
                 )
                 token, _ = await authorization.tokens.mint(grant, client, account, base)
                 tokens.append(token)

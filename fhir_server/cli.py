@@ -214,9 +214,8 @@ def _run_server(settings: Settings, listening: socket.socket) -> None:
         log_config=None,
         log_level="warning",
         access_log=False,
-        # Whom a proxy of ours speaks for is believed, so that limits and the audit log know one client from another.
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
+        # Whom a proxy of ours speaks for is decided by rest.proxies, which also takes from others what they forward.
+        proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=20,
         # uvicorn closes after 5 s, often just when a client sends its next request.

@@ -11,7 +11,7 @@ from fhir_server.cli_start import DATA_DIR, console, stop
 from fhir_server.core.reference import is_id
 
 if TYPE_CHECKING:
-    from smart_auth.access import Kind
+    from smart_auth.access import Kind, LogonLevel
     from smart_auth.authorization import Authorization
 
 accounts = typer.Typer(no_args_is_help=True, help="People who can sign in.")
@@ -30,12 +30,19 @@ def add_account(
     fhir_user: Annotated[str | None, typer.Option("--fhir-user", help="Practitioner/ID or Patient/ID.")] = None,
     patient: Annotated[list[str], typer.Option("--patient", help="Repeatable. An id; its own first.")] = [],  # noqa: B006
     agency: Annotated[str | None, typer.Option("--agency", help="URI of the agency.")] = None,
+    level: Annotated[str, typer.Option("--level", help="level1, which sees no health record, or level2.")] = "level2",
+    email: Annotated[
+        str | None, typer.Option("--email", help="Confirmed by you: links to a new password go there.")
+    ] = None,
     data_dir: DATA_DIR = None,
 ) -> None:
     """Add somebody who can sign in; the password is asked for, or read from standard input."""
     if kind not in ("patient", "practitioner", "officer", "admin"):
         stop("--kind must be patient, practitioner, officer or admin.")
+    if level not in ("level1", "level2"):
+        stop("--level must be level1 or level2.")
     _check_person(kind, fhir_user, patient)
+    address = _address(email)
     password = _password()
 
     async def add(authorization: "Authorization") -> None:
@@ -50,9 +57,13 @@ def add_account(
                 fhir_user=fhir_user,
                 patients=patient,
                 agency=agency,
+                level=cast("LogonLevel", level),
+                email=address,
             )
         except LoginTaken:
             stop(f"There is an account {username} already.")
+        if address is not None:
+            await authorization.accounts.change(account.id, email_verified_at=authorization.now())
         await authorization.note("register", "account added, by command", account=account)
         console.print(f"{escape(username)} can sign in.", highlight=False)
         there = {each.id for each in await authorization.directory.patients(patient)}
@@ -70,10 +81,12 @@ def list_accounts(
     """Show every account."""
 
     async def listed(authorization: "Authorization") -> None:
-        table = table_of(("username", "id")) if ids else table_of(("username", "kind"), "acts for", "name", "is")
+        columns = table_of(("username", "kind", "level"), "acts for", "name", "is")
+        table = table_of(("username", "id")) if ids else columns
         for each in sorted(await authorization.accounts.all(), key=lambda account: account.login):
             kind = each.kind + (", disabled" if each.is_disabled else "")
-            described = (kind, "\n".join(each.patients), each.name, each.fhir_user or "")
+            level = each.level + ("" if each.is_logon_active else ", deactivated")
+            described = (kind, level, "\n".join(each.patients), each.name, each.fhir_user or "")
             table.add_row(*map(escape, (each.username, *((each.id,) if ids else described))))
         console.print(table)
 
@@ -133,6 +146,88 @@ def enable_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
         console.print(f"{escape(username)} can sign in again.", highlight=False)
 
     run(enable, data_dir)
+
+
+@accounts.command("deactivate")
+def deactivate_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
+    """End somebody's DS Logon: password, PIV cards and other providers let in no more, a CAC does; tokens end."""
+
+    async def deactivate(authorization: "Authorization") -> None:
+        from smart_auth.identity.logons import Logons
+
+        await Logons(authorization).deactivate(await account_of(authorization, username), "by command")
+        console.print(f"The DS Logon {escape(username)} is deactivated. Tokens end within a second.", highlight=False)
+
+    run(deactivate, data_dir)
+
+
+@accounts.command("unlock")
+def unlock_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
+    """Let somebody try again at once who is locked out after too many failures."""
+
+    async def unlock(authorization: "Authorization") -> None:
+        account = await account_of(authorization, username)
+        await authorization.limits.forget_logins(account.login)
+        await authorization.note("logon", "lock lifted, by command", account=account)
+        console.print(f"{escape(username)} can try again.", highlight=False)
+
+    run(unlock, data_dir)
+
+
+@accounts.command("upgrade")
+def upgrade_account(
+    username: USERNAME,
+    patient: Annotated[str, typer.Option("--patient", help="The id of the person's own Patient.")],
+    data_dir: DATA_DIR = None,
+) -> None:
+    """Make somebody's DS Logon Premium (level 2), with the record of a person whom you have seen and identified."""
+    if not is_id(patient):
+        stop(f"--patient takes the id of a Patient, which {patient!r} is not.")
+
+    async def upgrade(authorization: "Authorization") -> None:
+        from smart_auth.identity.logons import Logons
+
+        account = await account_of(authorization, username)
+        if account.kind != "patient":
+            stop(f"{username} is no beneficiary's account.")
+        if not await authorization.directory.patient_exists(patient):
+            stop(f"There is no Patient {patient}.")
+        await Logons(authorization).upgrade_by_word(account, patient)
+        console.print(f"{escape(username)} sees the record at the next sign-in.", highlight=False)
+
+    run(upgrade, data_dir)
+
+
+@accounts.command("codes")
+def codes_of_account(
+    username: USERNAME,
+    remove: Annotated[bool, typer.Option("--remove", help="Ask for no codes any more, as for a lost device.")] = False,
+    data_dir: DATA_DIR = None,
+) -> None:
+    """Say whether somebody is asked for one-time codes; with --remove no longer."""
+
+    async def codes(authorization: "Authorization") -> None:
+        account = await account_of(authorization, username)
+        if not remove:
+            said = "no codes" if account.totp is None else "a code after the password"
+            console.print(f"{escape(username)} is asked for {said}.", highlight=False)
+            return
+        if not await authorization.one_time_codes.remove(account.id):
+            stop(f"{username} is asked for no codes.")
+        await authorization.note("logon", "one-time codes removed, by command", account=account)
+        console.print(f"{escape(username)} is asked for no codes any more.", highlight=False)
+
+    run(codes, data_dir)
+
+
+def _address(email: str | None) -> str | None:
+    """The address as it is kept; ends the command where it is none."""
+    from smart_auth.identity.logons import email_of
+
+    address = None if email is None else email_of(email)
+    if email is not None and address is None:
+        stop("--email must be an address such as name@example.org.")
+    return address
 
 
 def _check_person(kind: str, fhir_user: str | None, patients: list[str]) -> None:

@@ -13,6 +13,7 @@ from fhir_server.cli_auth import account_of, client_of, end_grants, run, show
 from fhir_server.cli_start import DATA_DIR, console, settings_of, stop
 
 if TYPE_CHECKING:
+    from smart_auth.access import Acr
     from smart_auth.authorization import Authorization
     from smart_auth.records import Account, Client
 
@@ -28,6 +29,9 @@ def issue(
     scope: Annotated[str, typer.Option("--scope", help="Within what the client is registered for.")],
     user: Annotated[str | None, typer.Option("--user", help="Who it acts for; none for a system client.")] = None,
     patient: Annotated[str | None, typer.Option("--patient", help="The patient in context.")] = None,
+    acr: Annotated[
+        str, typer.Option("--acr", help="How sure it is who the person is: level1, level2 or card.")
+    ] = "level2",
     base: Annotated[
         str | None, typer.Option("--base", help="The FHIR base it is for.  [default: that of the settings]")
     ] = None,
@@ -37,8 +41,11 @@ def issue(
 
     async def make(authorization: "Authorization") -> None:
         from fhir_server.app import own_bases
+        from smart_auth.identity.assurance import RANK
         from smart_auth.scopes import at_levels, intersect
 
+        if acr not in RANK:
+            stop(f"--acr is one of {', '.join(RANK)}.")
         holder = await client_of(authorization, client)
         account = None if user is None else await account_of(authorization, user)
         if holder.is_disabled or (account is not None and account.is_disabled):
@@ -54,7 +61,7 @@ def issue(
         if not authorization.is_own_base(where) and (settings.base_url is not None or not _ON_LOOPBACK(where)):
             stop(f"{where} is none of this server's bases: {', '.join(bases)}.")
         about = await _patient_of(authorization, account, granted, patient)
-        print(await _minted(authorization, holder, account, granted, about, where))  # noqa: T201
+        print(await _minted(authorization, holder, account, granted, about, where, cast("Acr", acr)))  # noqa: T201
 
     run(make, data_dir)
 
@@ -113,7 +120,7 @@ async def _patient_of(
 ) -> str | None:
     """The patient in context, as a launch would have it; ends the command where there can be none."""
     if account is not None and account.kind == "patient":
-        if patient is not None and patient not in account.patients:
+        if patient is not None and patient not in await authorization.patients_of(account):
             stop(f"{account.username} acts for {', '.join(account.patients) or 'nobody'} alone.")
         if patient is None and len(account.patients) == 1:
             return account.patients[0]
@@ -131,6 +138,7 @@ async def _minted(
     scopes: tuple[str, ...],
     patient: str | None,
     base: str,
+    acr: "Acr",
 ) -> str:
     from smart_auth.random_secrets import new_id
     from smart_auth.records import Grant
@@ -140,7 +148,7 @@ async def _minted(
         grant = Grant(id=new_id(), client_id=client.id, account=None, scopes=scopes, base=base, patient=patient)
     else:
         grant = await authorization.grants.create(
-            client=client, account=account, scopes=scopes, base=base, auth_time=now, patient=patient
+            client=client, account=account, scopes=scopes, base=base, auth_time=now, acr=acr, amr=(), patient=patient
         )
     token, _ = await authorization.tokens.mint(grant, client, account, base)
     await authorization.note("token", "issued by command", client_id=client.id, account=account, patient=patient)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fhir_server.care.human_name import name_in_use
 from fhir_server.core.codec import decode
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.reference import is_id
@@ -86,21 +87,8 @@ def _criteria(words: str) -> list[tuple[str, str]]:
 
 
 def _patient_name(patient: dict[str, Any]) -> PatientName:
-    return PatientName(patient["id"], _name(patient), patient.get("birthDate"))
-
-
-def _name(patient: dict[str, Any]) -> str:
-    """The name in use: the official or usual one before others, never an old one if there is another."""
-    names = sorted(patient.get("name", ()), key=lambda each: _USES.get(each.get("use", ""), 2))
-    for name in names:
-        parts = [*name.get("prefix", ()), *name.get("given", ()), name.get("family"), *name.get("suffix", ())]
-        text = name.get("text") or " ".join(part for part in parts if part)
-        if text:
-            return str(text)
-    return f"Patient {patient['id']}"
-
-
-_USES = {"usual": 0, "official": 1, "old": 3, "maiden": 3}
+    name = name_in_use(patient) or f"Patient {patient['id']}"
+    return PatientName(patient["id"], name, patient.get("birthDate"))
 
 
 def _encounter_text(encounter: dict[str, Any]) -> str:

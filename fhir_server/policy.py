@@ -14,6 +14,7 @@ import msgspec
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
+from fhir_server.core.proxied import Proxied
 from fhir_server.definitions.owners import OwnerKind, owner_rule
 from fhir_server.search.entries import bounded
 from fhir_server.search.escaping import split_unescaped
@@ -22,7 +23,7 @@ from fhir_server.search.parameter_types import token
 from fhir_server.search.parameter_types.bad_value import BadValue
 from fhir_server.search.request import Reach, Visible
 from fhir_server.search.visible import EVERYTHING, NOWHERE, is_unbounded, is_within, merged, row_filter
-from smart_auth.access import ANY_TYPE, AccessContext, ResourceScope
+from smart_auth.access import ANY_TYPE, OPEN_TYPES, AccessContext, ResourceScope
 
 __all__ = [
     "EVERYTHING",
@@ -36,6 +37,7 @@ __all__ = [
     "is_within",
     "may_look_behind",
     "permitted",
+    "refuse_level_one",
     "row_filter",
     "visible",
 ]
@@ -76,11 +78,12 @@ class Sight(msgspec.Struct, frozen=True):
     """Who asks, as far as rows are concerned; made once for a request.
 
     Without `access` it is the operator of a server without sign-in, who sees everything. `related` are the ids of the
-    patients a practitioner has a care relation with.
+    patients a practitioner has a care relation with; `proxied` are those for whom a patient acts in the family now.
     """
 
     access: AccessContext | None = None
     related: frozenset[str] = frozenset()
+    proxied: tuple[Proxied, ...] = ()
 
     @property
     def caller(self) -> str:
@@ -102,28 +105,45 @@ def visible(sight: Sight, type: str, permission: Permission) -> Visible | None:
         return EVERYTHING
     if access.kind == "practitioner":
         # What is compiled hangs on the care relations of the second.
-        return _compiled(access, sight.related, type, permission)
+        return _compiled(sight, access, type, permission)
     key = (id(access), type, permission)
     kept = _kept.get(key)
-    # A verified token is one object for as long as it is used; the entry holds it, so its id is nobody else's.
-    if kept is not None and kept[0] is access:
-        return kept[1]
-    found = _compiled(access, frozenset(), type, permission)
+    # A verified token is one object for as long as it is used, and what was found of a family for as long as it is so;
+    # the entry holds both, so their ids are nobody else's.
+    if kept is not None and kept[0] is access and kept[1] is sight.proxied:
+        return kept[2]
+    found = _compiled(sight, access, type, permission)
     if len(_kept) >= _MOST_COMPILED:
         _kept.clear()
-    _kept[key] = (access, found)
+    _kept[key] = (access, sight.proxied, found)
     return found
 
 
-_kept: dict[tuple[int, str, str], tuple[AccessContext, Visible | None]] = {}
+_kept: dict[tuple[int, str, str], tuple[AccessContext, tuple[Proxied, ...], Visible | None]] = {}
 
 
 def permitted(sight: Sight, type: str, permission: Permission, named_by: str | None = None) -> Visible:
     """The same, raising FhirError 403 where the type was not granted; `named_by` is the parameter that asks for it."""
     found = visible(sight, type, permission)
     if found is None:
+        refuse_level_one(sight, type, named_by)
         raise forbidden(type, permission, named_by)
     return found
+
+
+def refuse_level_one(sight: Sight, type: str, named_by: str | None = None) -> None:
+    """Raise FhirError 403 where the type is shut to whoever signed in by a DS Logon of level 1, whatever the scopes."""
+    if sight.access is not None and _is_shut(sight.access, type):
+        asked = f"'{named_by}' asks for {type}. " if named_by else ""
+        raise outcome.INSUFFICIENT_ASSURANCE(
+            f"{asked}A DS Logon of level 1 sees no {type}. Upgrade your DS Logon to Premium (level 2) at "
+            "/auth/logon/upgrade, or sign in by CAC or PIV.",
+            named_by,
+        )
+
+
+def _is_shut(access: AccessContext, type: str) -> bool:
+    return access.acr == "level1" and access.kind != "system" and type not in OPEN_TYPES
 
 
 def granted(sight: Sight, types: Iterable[str], permission: Permission) -> tuple[str, ...]:
@@ -146,7 +166,9 @@ def may_look_behind(sight: Sight) -> bool:
     return sight.access is None or sight.access.kind == "admin"
 
 
-def _compiled(access: AccessContext, related: frozenset[str], type: str, permission: Permission) -> Visible | None:
+def _compiled(sight: Sight, access: AccessContext, type: str, permission: Permission) -> Visible | None:
+    if _is_shut(access, type):
+        return None
     reaches: list[Reach] = []
     is_granted = False
     for scope in access.scopes:
@@ -157,11 +179,11 @@ def _compiled(access: AccessContext, related: frozenset[str], type: str, permiss
         is_granted = True
         categories = _categories(type, scope.filters)
         if categories is not None:
-            reaches += [_granular(each, categories) for each in _reaches(access, related, type, scope)]
+            reaches += [_granular(each, categories) for each in _reaches(sight, access, type, scope)]
     return merged(reaches) if is_granted else None
 
 
-def _reaches(access: AccessContext, related: frozenset[str], type: str, scope: ResourceScope) -> list[Reach]:
+def _reaches(sight: Sight, access: AccessContext, type: str, scope: ResourceScope) -> list[Reach]:
     kind = owner_rule(type).kind
     if access.kind == "officer":
         return [Reach()] if type == "AuditEvent" else []
@@ -170,17 +192,27 @@ def _reaches(access: AccessContext, related: frozenset[str], type: str, scope: R
     if access.kind == "admin" and scope.level == "user":
         return [Reach()]
     if access.kind == "practitioner":
-        return _of_practitioner(access, related, kind, scope)
-    if kind == "deny":
+        return _of_practitioner(access, sight.related, kind, scope)
+    return _of_patient(access, sight.proxied, kind, scope)
+
+
+def _of_patient(
+    access: AccessContext, proxied: tuple[Proxied, ...], kind: OwnerKind, scope: ResourceScope
+) -> list[Reach]:
+    # Whose own a record is, and for whom an administrator said so, stands in the token; for whom a relative acts is so
+    # from one second to the next.
+    own = [Reach(owners=access.patients)] if access.patients else []
+    family = [Reach((each.patient,), without_labels=each.without_labels) for each in proxied]
+    if scope.level == "patient":
+        own = [Reach((access.patient,))] if access.patient in access.patients else []
+        family = [] if own else [each for each in family if each.owners == (access.patient,)]
+    if kind == "deny" or (scope.level == "patient" and not own and not family):
+        # A grant for one record whose token names none, or one that is no longer theirs, opens nothing.
         return []
     if kind == "shared":
-        # A grant for one record whose token names none opens nothing.
-        is_lost = scope.level == "patient" and access.patient is None
         # Its own record a patient sees whole; what is restricted of others' is no more theirs than a practitioner's.
-        return [] if is_lost else [Reach(without_labels=RESTRICTED)]
-    if scope.level == "user":
-        return [Reach(owners=access.patients)] if access.patients else []
-    return [Reach(owners=(access.patient,))] if access.patient is not None else []
+        return [Reach(without_labels=RESTRICTED)]
+    return [*own, *family]
 
 
 def _of_system(access: AccessContext, kind: OwnerKind) -> list[Reach]:

@@ -7,6 +7,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from fhir_server.care.registration_tasks import REGISTRATION, task_kind
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
@@ -41,6 +42,8 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
             "MedicationStatement",
             "Observation",
             "QuestionnaireResponse",
+            # Registrations alone: interactions.registration says which.
+            "Task",
         }
     ),
     "u": frozenset({"Appointment", "Communication", "Goal", "Patient", "QuestionnaireResponse"}),
@@ -202,6 +205,9 @@ def refuse_content(sight: Sight, content: Visible, resource: Resource, index: In
     if access.kind == "patient" and type == "MedicationRequest" and resource.get("intent") != "proposal":
         text = "Patients ask for medicines: the intent must be 'proposal'."
         raise outcome.FORBIDDEN_CONTENT(text, "MedicationRequest.intent")
+    if access.kind == "patient" and type == "Task" and task_kind(resource) != REGISTRATION:
+        text = "Of Tasks, patients create those that ask for a registration."
+        raise outcome.REGISTRATION_KEPT(text, "Task.code")
 
 
 def _outside(type: str, content: Visible, index: IndexValues) -> FhirError:

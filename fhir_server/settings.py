@@ -3,14 +3,19 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _SIMILAR = 0.88
 """FHIR_MONGODB_URL is 0.94 like FHIR_MONGODB_URI; what Kubernetes sets for a service called fhir is 0.7 at most."""
+
+CARD_ACTIONS = ("emergency", "orders", "administration")
+"""What may ask for a card: breaking the glass, a practitioner's orders, whatever an administrator does."""
+
+FEWEST_SECRET_CHARACTERS = 32
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -149,6 +154,99 @@ class Settings(BaseSettings):
     failed_login_minutes: int = Field(15, ge=1, le=1440, description="Within how long, and for how long.")
     token_requests_per_minute: int = Field(6000, ge=1, description="Requests of one client to the token endpoint.")
     fhir_requests_per_minute: int = Field(60_000, ge=1, description="FHIR requests of one client; above that a 429.")
+    pending_login_minutes: int = Field(5, ge=1, le=60, description="How long a one-time code may be waited for.")
+    password_policy: Literal["nist", "composition"] = Field(
+        "nist",
+        description="What a new password must be. `nist` (SP 800-63B): long and on no list of known ones; "
+        "`composition`: at least 8 characters with upper and lower case, digit and special character.",
+    )
+    password_characters_min: int = Field(15, ge=8, le=64, description="The least length under `nist`.")
+    password_blocklist: Path | None = Field(
+        None, description="A file of more passwords that nobody may choose, one a line. A short list is built in."
+    )
+    password_reset_minutes: int = Field(
+        30, ge=5, le=1440, description="How long a link to choose a new password is good."
+    )
+    email_link_hours: int = Field(24, ge=1, le=168, description="How long a link that confirms an address is good.")
+    invitation_days: int = Field(14, ge=1, le=90, description="How long a relative's invitation is good.")
+    mails_per_hour: int = Field(5, ge=1, description="Mails of one kind to one recipient in an hour.")
+    mail_url: SecretStr | None = Field(
+        None,
+        description="Where mail is handed in: `smtp://[user:password@]host:port[?starttls=required|auto|off]` or "
+        "`smtps://...`. Unset on loopback without a proxy: mails are shown on a page of the demo. Unset elsewhere: no "
+        "mail is sent, and the pages that need it name the help desk.",
+    )
+    mail_from: str = Field("no-reply@localhost", description="The sender's address of all mail.")
+    help_desk: str = Field(
+        "Global Service Center, 1-800-600-9332",
+        min_length=1,
+        max_length=200,
+        description="Who helps; named with every refusal.",
+    )
+    contact_verification_days: int = Field(
+        180, ge=0, le=3650, description="After so many days a patient is asked for contact data again; 0: never asked."
+    )
+    conditions_version: str = Field(
+        "3", max_length=40, description="The conditions of use that everybody must have accepted. Empty: none asked."
+    )
+    conditions_text: Path | None = Field(
+        None, description="A file with the text of those conditions, as plain text. Unset: that of the demo."
+    )
+    beneficiary_registrations_per_minute: int = Field(
+        30, ge=1, description="Registrations of beneficiaries from one address in a minute."
+    )
+    proof_bytes_max: int = Field(
+        5_242_880, ge=1024, le=16_777_216, description="Largest file that proves a status or relationship, in bytes."
+    )
+    provider_login_minutes: int = Field(10, ge=1, le=60, description="How long a sign-in at another provider may take.")
+    providers: tuple[dict[str, Any], ...] = Field(
+        (),
+        description="Other OpenID providers by which people sign in, as a JSON list (docs/people/providers.md).",
+    )
+    step_up: Literal["auto", "card", "off"] = Field(
+        "auto",
+        description="Whether breaking the glass, a practitioner's orders and whatever an administrator does ask for a "
+        "CAC or PIV card. `auto`: where `FHIR_CARD_ANCHORS` is set.",
+    )
+    card_anchors: Path | None = Field(
+        None, description="A PEM bundle of root certificates that cards are trusted by. Unset: no card is read."
+    )
+    card_intermediates: Path | None = Field(
+        None, description="A PEM bundle of the certificates between those roots and the cards."
+    )
+    card_crls: tuple[Path, ...] = Field((), description="Files of revocation lists, as a JSON list; read when changed.")
+    card_policies: tuple[str, ...] = Field(
+        (
+            "2.16.840.1.101.3.2.1.3.7",
+            "2.16.840.1.101.3.2.1.3.13",
+            "2.16.840.1.101.2.1.11.42",
+            "2.16.840.1.101.2.1.11.43",
+            "2.16.840.1.101.2.1.11.44",
+        ),
+        description="Certificate policies of which a card names at least one, as a JSON list.",
+    )
+    card_revocation: Literal["crl", "ocsp", "ocsp-else-crl"] = Field(
+        "crl", description="How it is known whether a card was revoked. Where that cannot be known it is refused."
+    )
+    card_ocsp_url: str | None = Field(None, description="The OCSP responder. Unset: that which the certificate names.")
+    card_header: str = Field(
+        "X-Client-Cert",
+        pattern=r"^[A-Za-z][A-Za-z0-9-]*$",
+        description="The header in which a trusted proxy passes the certificate, URL-encoded PEM.",
+    )
+    card_proxy_secret: SecretStr | None = Field(
+        None, description="At least 32 characters that the proxy sends with it, in `X-Client-Cert-Secret`."
+    )
+    registry_url: str | None = Field(
+        None, description="The eligibility registry. Unset: an embedded one, which the demo fills."
+    )
+    registry_token: SecretStr | None = Field(None, description="The bearer token for it.")
+    proxy_limited_years: int = Field(
+        13, ge=0, le=130, description="From this age on a parent does not see what is labelled as sensitive."
+    )
+    proxy_adult_years: int = Field(
+        18, ge=0, le=130, description="From this age on nobody acts for a person but by that person's own consent."
+    )
     second_check: Literal["core", "off"] = Field(
         "core", description="Whether resources of the six core types are also checked by the models of fhir.resources."
     )
@@ -168,6 +266,23 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _ages_are_in_order(self) -> "Settings":
+        if self.proxy_limited_years > self.proxy_adult_years:
+            raise ValueError("FHIR_PROXY_LIMITED_YEARS must not be above FHIR_PROXY_ADULT_YEARS")
+        return self
+
+    @property
+    def card_for(self) -> tuple[str, ...]:
+        """The actions that ask for a card."""
+        asks = self.step_up == "card" or (self.step_up == "auto" and self.card_anchors is not None)
+        return CARD_ACTIONS if asks else ()
+
+    @property
+    def shows_mailbox(self) -> bool:
+        """Whether mails are shown on a page in place of being sent: on one's own machine alone."""
+        return self.serves_loopback_only and not self.has_proxy and self.mail_url is None
 
     @property
     def serves_loopback_only(self) -> bool:
@@ -223,6 +338,53 @@ def _refusal_of_smart(settings: Settings) -> str | None:
         return (
             f"On {settings.host} sign-in needs TLS: put a proxy that speaks it in front and set FHIR_BASE_URL to the "
             "https address clients use, or listen with --host 127.0.0.1."
+        )
+    return _refusal_of_cards(settings) or _refusal_of_registry(settings) or _refusal_of_mail(settings)
+
+
+def _refusal_of_cards(settings: Settings) -> str | None:
+    if settings.card_anchors is None:
+        if settings.step_up == "card":
+            return "FHIR_STEP_UP=card asks for a card that nobody can show: set FHIR_CARD_ANCHORS, or FHIR_STEP_UP=off."
+        return None
+    if not settings.trusted_proxies:
+        return (
+            "FHIR_CARD_ANCHORS needs FHIR_TRUSTED_PROXIES: only a proxy that speaks TLS with the card reader can say "
+            "which certificate it saw."
+        )
+    secret = settings.card_proxy_secret
+    if secret is None or len(secret.get_secret_value()) < FEWEST_SECRET_CHARACTERS:
+        return (
+            f"FHIR_CARD_ANCHORS needs FHIR_CARD_PROXY_SECRET, at least {FEWEST_SECRET_CHARACTERS} characters that the "
+            "proxy sends as X-Client-Cert-Secret: else every program on its machine could make up a certificate."
+        )
+    return None
+
+
+def _refusal_of_registry(settings: Settings) -> str | None:
+    url = settings.registry_url
+    if url is None:
+        return None
+    if not url.startswith(("https://", "http://")):
+        return "FHIR_REGISTRY_URL must begin with https://."
+    if url.startswith("http://") and not _is_on_loopback(url):
+        return "FHIR_REGISTRY_URL must begin with https://: over http everybody on the way reads who is asked about."
+    return None
+
+
+def _refusal_of_mail(settings: Settings) -> str | None:
+    if settings.mail_url is None:
+        return None
+    parts = urlsplit(settings.mail_url.get_secret_value())
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        return "FHIR_MAIL_URL must be smtp://HOST:PORT or smtps://HOST:PORT."
+    starttls = parse_qs(parts.query).get("starttls", ["required"])
+    if len(starttls) != 1 or starttls[0] not in ("required", "auto", "off"):
+        return "The starttls of FHIR_MAIL_URL must be required, auto or off."
+    if parts.scheme == "smtp" and starttls[0] != "required" and parts.hostname not in LOOPBACK:
+        return (
+            "FHIR_MAIL_URL must be smtps://..., or smtp://... with starttls=required: without TLS the links in mails "
+            "can be read on the way."
         )
     return None
 

@@ -9,12 +9,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from seeds import ids
+from seeds.families import MEMBERS
+
 _FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A person. `patients` are ids of the Patients it may act for, its own first; `shows` says what to see with it."""
+    """A person. `patients` is the id of their own Patient; for whom they act besides stands in the records. `shows`
+    says what to see with it; `totp_secret` is what one-time codes are made of (base32), where they are asked for one.
+    """
 
     username: str
     password: str
@@ -24,6 +29,8 @@ class User:
     fhir_user: str | None = None
     patients: tuple[str, ...] = ()
     agency: str | None = None
+    level: Literal["level1", "level2"] = "level2"
+    totp_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,16 @@ def private_key(client_id: str) -> dict[str, Any]:
     keys = {each["kid"]: each for each in _read("demo_keys.json")["keys"]}
     found: dict[str, Any] = keys[client_id]
     return found
+
+
+def dod_id(patient: str) -> str | None:
+    """The DoD ID number of a designed person by the id of their Patient; None for anybody else."""
+    return _dod_ids().get(patient)
+
+
+@cache
+def _dod_ids() -> dict[str, str]:
+    return {member.person.key: ids.dod_id(member.person.number) for member in MEMBERS}
 
 
 def _read(name: str) -> Any:

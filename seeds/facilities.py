@@ -27,11 +27,27 @@ PAYERS: dict[str, tuple[str, Agency]] = {
     "va-health-care": ("VA Health Care", Agency.VA),
 }
 
-SUPPORT_LINES: tuple[tuple[str, str, str], ...] = (
-    ("support-sign-in", "Sign-in and eligibility help desk", "800-555-0190"),
-    ("support-portal", "Patient portal service center, day and night", "800-555-0191"),
+SUPPORT_LINES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    (
+        "support-sign-in",
+        "DS Logon help desk (Defense Manpower Data Center)",
+        ("800-368-3665", "800-538-9552"),
+        "The first number is the one published in 2022 and in February 2024, the second stands on an older fact sheet.",
+    ),
+    (
+        "support-portal",
+        "Global Service Center, day and night",
+        ("800-600-9332",),
+        "For questions about the patient portal, as published in February 2024.",
+    ),
+    (
+        "support-champion",
+        "Patient Portal Champion",
+        (),
+        "At each facility; ask at the desk where you are seen.",
+    ),
 )
-"""Id, name and number of the lines anybody may call (the numbers are fictitious)."""
+"""Id, name, numbers (the one to call first before others) and a note on each desk that anybody may turn to."""
 
 
 def resources(clock: Clock, population: str = "demo") -> list[Resource]:
@@ -125,18 +141,23 @@ def _location(facility: Facility, clock: Clock, population: str) -> Resource:
     }
 
 
-def _support(key: str, name: str, number: str, population: str) -> Resource:
-    return {
+def _support(key: str, name: str, numbers: tuple[str, ...], note: str, population: str) -> Resource:
+    found: Resource = {
         "resourceType": "HealthcareService",
         "id": key,
         "meta": meta(population, Agency.DOD),
         "active": True,
         "providedBy": {"reference": "Organization/agency-dod"},
         "name": name,
+        "comment": note,
         "characteristic": [concept("service-characteristic", "support")],
-        "telecom": [{"system": "phone", "value": number, "use": "work"}],
-        "availableTime": [{"daysOfWeek": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "allDay": True}],
     }
+    if numbers:
+        found["telecom"] = [
+            {"system": "phone", "value": number, "use": "work", "rank": rank} for rank, number in enumerate(numbers, 1)
+        ]
+        found["availableTime"] = [{"daysOfWeek": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "allDay": True}]
+    return found
 
 
 def go_live(facility: Facility, clock: Clock) -> Resource:

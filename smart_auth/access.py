@@ -10,7 +10,17 @@ from typing import Literal, Protocol
 Level = Literal["patient", "user", "system"]
 Kind = Literal["patient", "practitioner", "system", "officer", "admin"]
 
+Acr = Literal["level1", "level2", "card"]
+"""How sure it is who signed in (RFC 9470): a DS Logon of level 1, of level 2 (Premium), or a CAC or PIV card."""
+
+LogonLevel = Literal["level1", "level2"]
+
 ANY_TYPE = "*"
+
+OPEN_TYPES = frozenset(
+    {"Organization", "Location", "Practitioner", "PractitionerRole", "HealthcareService", "Endpoint"}
+)
+"""Types that tell nothing of a patient: all that a sign-in of level 1 sees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,8 @@ class AccessContext:
     one in context: of a launch, or the only one a system token is for. `agency` is the URI of the client's agency as
     it stands in `meta.source`; `purposes` are codes of v3-PurposeOfUse. With `emergency` a practitioner broke the
     glass for `patient`. `expires` is in seconds since 1970. `grant` names what was granted and can be revoked;
-    `signed_by` is the id of the key that signed the token.
+    `signed_by` is the id of the key that signed the token. `acr` says how sure it is who signed in;
+    `tokens.read` always says it, and the default is for what is made without a sign-in.
     """
 
     subject: str
@@ -55,6 +66,7 @@ class AccessContext:
     grant: str | None = None
     expires: int = 0
     signed_by: str = ""
+    acr: Acr = "level2"
 
 
 class NotAdmitted(Exception):

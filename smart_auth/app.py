@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from smart_auth import register, userinfo
+from smart_auth import register, request_id, userinfo
 from smart_auth.access import NotAdmitted
 from smart_auth.audit import AuthEventKind
 from smart_auth.authorization import Authorization
 from smart_auth.discovery import discovery_routes
 from smart_auth.drawing import not_admitted, refusal
 from smart_auth.errors import OAuthError
+from smart_auth.gates import gates
 from smart_auth.introspect import introspect
 from smart_auth.pages_routes import pages_routes
 from smart_auth.revoke import revoke
@@ -46,7 +47,7 @@ def routes(authorization: Authorization) -> list[Route]:
     own = [
         Route(path, _in_json(authorization, path, answer), methods=list(methods)) for path, methods, answer in ENDPOINTS
     ]
-    return [*own, *discovery_routes(authorization), *pages_routes(authorization)]
+    return [*own, *discovery_routes(authorization), *pages_routes(authorization, gates(authorization))]
 
 
 def _in_json(authorization: Authorization, path: str, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
@@ -54,6 +55,7 @@ def _in_json(authorization: Authorization, path: str, answer: Answer) -> Callabl
     name = path.split("/")[2]
 
     async def answered(request: Request) -> Response:
+        request_id.enter(request.scope)
         # Raises what it does for a Host that is not ours (DNS rebinding), before anything is done.
         authorization.base_of(request)
         try:

@@ -21,6 +21,14 @@ AuthEventKind = Literal[
     "page-refused",
     "throttled",
     "unavailable",
+    "logon",
+    "card",
+    "registration",
+    "contact",
+    "conditions",
+    "proxy",
+    "step-up",
+    "provider",
 ]
 
 
@@ -30,6 +38,7 @@ class AuthEvent:
 
     `account` and `client_id` are ids, `fhir_user` and `patient` as in an AccessContext: whoever is known at that
     point. `text` says what happened, without secrets. `at` is in seconds since 1970.
+    `request_id` is that of the HTTP request, empty outside of one.
     """
 
     kind: AuthEventKind
@@ -40,6 +49,7 @@ class AuthEvent:
     fhir_user: str | None = None
     patient: str | None = None
     text: str = ""
+    request_id: str = ""
 
 
 class AuditTrail(Protocol):

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.routing import Route
@@ -17,12 +18,19 @@ from smart_auth.floods import Floods
 from smart_auth.grants import Grants
 from smart_auth.guard import TokenGuard
 from smart_auth.identity.accounts import Accounts
+from smart_auth.identity.cards import CardBindings
+from smart_auth.identity.one_time_codes import OneTimeCodes
+from smart_auth.identity.password_policy import PasswordPolicy
+from smart_auth.identity.persons import Persons
 from smart_auth.identity.sessions import Sessions
 from smart_auth.jwks_of_clients import FetchJwks, JwksOfClients, fetch_jwks
 from smart_auth.key_seal import KeySeal
 from smart_auth.keys import Keys, SigningKey
 from smart_auth.limits import Limits
+from smart_auth.mail_links import MailLinks
+from smart_auth.portal import Portal
 from smart_auth.records import Account, Client, Grant
+from smart_auth.request_id import request_id
 from smart_auth.revocations import Revocations
 from smart_auth.settings import SmartSettings
 from smart_auth.tokens import AccessTokens
@@ -50,6 +58,12 @@ class Authorization:
     accounts: Accounts
     sessions: Sessions
     guard: TokenGuard
+    portal: Portal
+    persons: Persons
+    card_bindings: CardBindings
+    mail_links: MailLinks
+    one_time_codes: OneTimeCodes
+    password_policy: PasswordPolicy
 
     @classmethod
     def compose(
@@ -63,8 +77,15 @@ class Authorization:
         base_of: Callable[[Request], str],
         fetch: FetchJwks = fetch_jwks,
         seal: KeySeal | None = None,
+        *,
+        portal: Portal | None = None,
+        blocked_passwords: Path | None = None,
     ) -> "Authorization":
-        """The parts over these documents; all workers that share them act as one, and have the same `seal`."""
+        """The parts over these documents; all workers that share them act as one, and have the same `seal` and the
+        same seal of the `portal`. `blocked_passwords` is a file of more passwords that nobody may choose.
+        """
+        portal = portal or Portal()
+        accounts = Accounts(documents, now)
         lifetimes = (settings.access_token_seconds, settings.system_access_token_seconds, settings.id_token_seconds)
         revocations = Revocations(documents, now)
         keys = Keys(documents, now, max(lifetimes), revocations.is_key_revoked, seal)
@@ -89,9 +110,15 @@ class Authorization:
             clients=clients,
             authentication=ClientAuthentication(clients, assertions),
             grants=Grants(documents, tokens, revocations, settings, now),
-            accounts=Accounts(documents, now),
+            accounts=accounts,
             sessions=Sessions(documents, settings, now),
             guard=TokenGuard(tokens, revocations, limits, floods),
+            portal=portal,
+            persons=Persons(documents, accounts, portal.seal, now),
+            card_bindings=CardBindings(documents, accounts, now),
+            mail_links=MailLinks(documents, portal.seal, now),
+            one_time_codes=OneTimeCodes(documents, portal.seal, now),
+            password_policy=PasswordPolicy.of(settings, blocked_passwords),
         )
 
     def routes(self) -> list[Route]:
@@ -102,10 +129,12 @@ class Authorization:
         return routes(self)
 
     async def run(self) -> None:
-        """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current, and
-        floods told.
+        """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current,
+        floods told, mail sent.
         """
-        await asyncio.gather(self.revocations.run(), self.clients.run(), self.limits.run(), self.floods.run())
+        await asyncio.gather(
+            self.revocations.run(), self.clients.run(), self.limits.run(), self.floods.run(), self.portal.mail.run()
+        )
 
     async def end(self) -> None:
         """Tell the audit log what is not told yet."""
@@ -126,8 +155,18 @@ class Authorization:
         account = None if grant is None or grant.account is None else await self.accounts.get(grant.account)
         if grant is None or account is None or account.is_disabled:
             return None
-        is_theirs = account.kind != "patient" or grant.patient is None or grant.patient in account.patients
-        return (grant, account) if is_theirs else None
+        if account.kind != "patient" or grant.patient is None or grant.patient in account.patients:
+            return grant, account
+        # A relative's record: whether they act for it is asked of the records each time.
+        return (grant, account) if grant.patient in await self.patients_of(account) else None
+
+    async def patients_of(self, account: Account) -> tuple[str, ...]:
+        """The Patients that an account acts for now: those it was given, and whoever's relative its own one is."""
+        if self.portal.proxies is None or account.kind != "patient" or not account.patients:
+            return account.patients
+        # Only the own record leads to relatives; whoever an administrator named stands for themselves alone.
+        found = await self.portal.proxies.acts_for(account.patients[:1])
+        return tuple(dict.fromkeys((*account.patients, *found)))
 
     async def count_token_request(self, client: Client, request: Request) -> None:
         """Raises OAuthError slow_down where this client asks too often.
@@ -158,5 +197,6 @@ class Authorization:
             fhir_user=None if account is None else account.fhir_user,
             patient=patient,
             text=text,
+            request_id=request_id(),
         )
         await self.audit.record(event)

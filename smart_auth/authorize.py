@@ -6,15 +6,17 @@ https://www.rfc-editor.org/rfc/rfc6749#section-4.1.1, https://www.rfc-editor.org
 
 from starlette.responses import Response
 
+from smart_auth.access import Acr
 from smart_auth.asked_scopes import asked_scopes, few
 from smart_auth.errors import OAuthError, invalid_request, invalid_scope, unauthorized_client
 from smart_auth.form import Form, once, required
+from smart_auth.identity.assurance import least
 from smart_auth.pkce import check_challenge
 from smart_auth.random_secrets import new_secret
 from smart_auth.records import LAUNCHES, REQUESTS, AuthorizationRequest, Client, Launch, kept, read
 from smart_auth.redirect_uris import is_registered
 from smart_auth.scopes import LAUNCH, LAUNCH_ENCOUNTER, at_levels, intersect
-from smart_auth.steps import LOGIN, page_of, with_query
+from smart_auth.steps import LOGIN, page_of, unmet, with_query
 from smart_auth.visit import Visit, see
 
 _PROMPTS = frozenset({"none", "login", "consent", "select_account"})
@@ -65,6 +67,7 @@ async def checked(visit: Visit, client: Client, redirect_uri: str) -> Authorizat
         launch=None if launch is None else launch.id,
         prompt=_prompt(form),
         max_age=_max_age(form),
+        acr=_acr(form),
         created_at=visit.parts.now(),
     )
 
@@ -158,6 +161,15 @@ def _max_age(form: Form) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise invalid_request("max_age is a number of seconds.")
     return int(text)
+
+
+def _acr(form: Form) -> Acr | None:
+    """The least sure sign-in of those that would do (RFC 9470 section 5). Raises OAuthError where none is ours."""
+    asked = form.get("acr_values", "").split()
+    acr = least(asked)
+    if asked and acr is None:
+        raise unmet()
+    return acr
 
 
 def _refused(visit: Visit, redirect_uri: str, error: OAuthError) -> Response:

@@ -18,6 +18,7 @@ from smart_auth.steps import (
     CONSENT,
     LOGIN,
     OVER,
+    STEP_UP,
     Arrival,
     Gate,
     back_to_app,
@@ -27,8 +28,12 @@ from smart_auth.steps import (
     patient_of,
     possible_scopes,
     refused_to_app,
+    unmet,
 )
 from smart_auth.visit import Visit, see
+
+_CODES = {"/auth/contact": " (contact-not-verified)", "/auth/conditions": " (terms-not-accepted)"}
+"""What the catalogue of errors calls the gates, by their pages."""
 
 
 async def consent(visit: Visit, at: Arrival, there: str) -> Response:
@@ -49,8 +54,10 @@ async def silently(visit: Visit, at: Arrival, gates: tuple[Gate, ...]) -> Respon
         there = await next_page(at, visit.parts.now(), gates)
         if there == LOGIN:
             raise OAuthError(400, "login_required", "Nobody is signed in.")
+        if there == STEP_UP:
+            raise unmet()
         if there != CONSENT:
-            raise OAuthError(400, "interaction_required", "Something has to be chosen first.")
+            raise OAuthError(400, "interaction_required", f"Something has to be answered first{_CODES.get(there, '')}.")
         scopes = possible_scopes(at)
         if not _is_surely_the_app(at) or not await _was_granted(visit, at, scopes):
             raise OAuthError(400, "consent_required", "This was not granted yet.")
@@ -93,6 +100,8 @@ async def _grant(visit: Visit, at: Arrival, account: Account, session: Session, 
         scopes=scopes,
         base=at.request.base,
         auth_time=session.signed_in_at,
+        acr=session.acr,
+        amr=session.amr,
         session=session.id,
         patient=patient,
         encounter=None if launch is None else launch.encounter,
@@ -147,6 +156,7 @@ async def _page(visit: Visit, at: Arrival, offered: tuple[Section, ...], fault: 
         "is_own": at.account is not None and at.account.kind == "patient" and at.account.patients[:1] == (patient,),
         "is_self_registered": at.client.registered_by == "dynamic",
         "is_emergency": at.launch is not None and at.launch.emergency_reason is not None,
+        "is_level_one": at.session is not None and at.session.acr == "level1",
         "account": at.account,
         "request": at.request.id,
         "csrf": visit.csrf,

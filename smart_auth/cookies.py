@@ -1,4 +1,4 @@
-"""The cookies of the pages: who is signed in here, and from which browser a sign-in form came.
+"""The cookies of the pages: who is signed in, whose password was right, and from where a sign-in form came.
 
 https://www.rfc-editor.org/rfc/rfc6265, https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis
 """
@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 SESSION = "session"
 BROWSER = "browser"
+PENDING = "pending"
 
 
 def cookie_name(base: str, what: str) -> str:

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from smart_auth.authorization import Authorization
 from smart_auth.client_assertions import ALGORITHMS as ASSERTION_ALGORITHMS
 from smart_auth.endpoints import endpoint
+from smart_auth.identity.assurance import RANK
 from smart_auth.keys import ALGORITHM
 from smart_auth.scope_words import CATEGORIES, TYPE_WORDS
 from smart_auth.scopes import FHIR_USER, LAUNCH, LAUNCH_PATIENT, OFFLINE_ACCESS, ONLINE_ACCESS, OPENID, PROFILE
@@ -87,8 +88,23 @@ def openid_configuration(base: str) -> dict[str, Any]:
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": [ALGORITHM],
         "claims_supported": [
-            *("iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "at_hash", "fhirUser", "name", "profile")
+            *(
+                "iss",
+                "sub",
+                "aud",
+                "exp",
+                "iat",
+                "auth_time",
+                "acr",
+                "amr",
+                "nonce",
+                "at_hash",
+                "fhirUser",
+                "name",
+                "profile",
+            )
         ],
+        "acr_values_supported": list(RANK),
         "prompt_values_supported": ["none", "login", "consent"],
         "claims_parameter_supported": False,
         "request_parameter_supported": False,

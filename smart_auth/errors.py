@@ -5,6 +5,12 @@ RFC 6749 sections 4.1.2.1 and 5.2, RFC 7591 section 3.2.2, https://hl7.org/fhir/
 
 from collections.abc import Mapping
 
+CREDENTIAL_NOT_RECOGNIZED = (
+    "This was not recognized. Check what you typed and try again; after several failures wait a while, or ask the "
+    "help desk."
+)
+"""What is said wherever a name, password, number or registration does not fit: the same, whatever of it is wrong."""
+
 
 class OAuthError(Exception):
     """A refusal of an OAuth endpoint: `error` is the registered code, `text` says what to do, without secrets."""
@@ -57,3 +63,8 @@ def access_denied(text: str) -> OAuthError:
 def slow_down(text: str, seconds: int) -> OAuthError:
     """Too many requests; `seconds` is for Retry-After (RFC 6585)."""
     return OAuthError(429, "temporarily_unavailable", text, {"Retry-After": str(seconds)})
+
+
+def not_recognized() -> OAuthError:
+    """Whatever of a name, password, code, card or number did not fit: the same for all (pages only)."""
+    return OAuthError(401, "credential-not-recognized", CREDENTIAL_NOT_RECOGNIZED)

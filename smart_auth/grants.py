@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from smart_auth import records
+from smart_auth.access import Acr
 from smart_auth.documents import Documents
 from smart_auth.endpoints import endpoint
 from smart_auth.random_secrets import digest, new_id, new_secret
@@ -62,6 +63,8 @@ class Grants:
         scopes: Sequence[str],
         base: str,
         auth_time: int,
+        acr: Acr,
+        amr: tuple[str, ...],
         session: str | None = None,
         patient: str | None = None,
         encounter: str | None = None,
@@ -86,6 +89,8 @@ class Grants:
             emergency=emergency,
             nonce=nonce,
             auth_time=auth_time,
+            acr=acr,
+            amr=amr,
             offline="offline_access" in scopes,
             session=session,
             created_at=now,

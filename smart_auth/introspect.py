@@ -70,6 +70,9 @@ async def _of_access_token(authorization: Authorization, token: str, asking: Cli
     }
     if access.fhir_user is not None and "fhirUser" in claims.scope.split():
         content["fhirUser"] = f"{claims.iss}/{access.fhir_user}"
+    if claims.kind != "system":
+        # RFC 9470 section 6.2.
+        content |= {"acr": access.acr, "amr": list(claims.amr), "auth_time": claims.auth_time}
     grant = await authorization.grants.find(claims.gid)
     context = _context(grant) if grant is not None else {"patient": claims.patient, "encounter": claims.encounter}
     return content | {name: value for name, value in context.items() if value is not None}
@@ -94,6 +97,9 @@ async def _of_refresh_token(authorization: Authorization, token: str, asking: Cl
         "iat": kept.issued_at,
         "sub": account.id,
         "iss": grant.base,
+        "acr": grant.acr,
+        "amr": list(grant.amr),
+        "auth_time": grant.auth_time,
     }
 
 

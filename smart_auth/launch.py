@@ -16,7 +16,7 @@ from smart_auth.errors import access_denied
 from smart_auth.pages.render import page
 from smart_auth.random_secrets import new_secret
 from smart_auth.records import LAUNCHES, Account, Client, Launch, kept
-from smart_auth.steps import with_query
+from smart_auth.steps import STEP_UP, with_query
 from smart_auth.visit import Visit, see
 
 SIGN_IN = "/auth/login?next=launch"
@@ -65,6 +65,11 @@ async def _launched(visit: Visit, account: Account, fhir_user: str) -> Response:
     client = await _client(visit)
     chosen = await _chosen(visit, fhir_user) if visit.value("patient") else None
     reason = _emergency_reason(visit, chosen)
+    if reason is not None and not _may_break_the_glass(visit):
+        text = "launch: an emergency asks for the card"
+        about = None if chosen is None else chosen.patient.id
+        await visit.parts.note("step-up", text, client_id=client.id, account=account, patient=about, is_failure=True)
+        return see(f"{STEP_UP}?next=launch")
     if chosen is not None and not await visit.parts.directory.patient_exists(chosen.patient.id):
         await _note_missing(visit, account, client, chosen.patient.id)
         raise Unfit("There is no patient with this id.")
@@ -145,6 +150,12 @@ def _emergency_reason(visit: Visit, chosen: Chosen | None) -> str | None:
     if len(reason) < SHORTEST_REASON:
         raise Unfit("You have no care relation with this patient. In an emergency, say why you need the record.")
     return reason
+
+
+def _may_break_the_glass(visit: Visit) -> bool:
+    """Whether whoever signed in did so by a card, where an emergency asks for one."""
+    needs_card = "emergency" in visit.parts.settings.card_for
+    return not needs_card or (visit.session is not None and visit.session.acr == "card")
 
 
 def _intent(visit: Visit) -> str | None:

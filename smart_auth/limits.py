@@ -46,6 +46,11 @@ class Limits:
         """Count a login name, known or not, whose password was wrong."""
         await self._count("failed login", login, self._login_seconds, by=1)
 
+    async def forget_logins(self, login: str) -> None:
+        """Let a login name be tried again at once, as for somebody who showed otherwise who they are."""
+        window = self._now() // self._login_seconds
+        await self._documents.remove(COUNTERS, _counter("failed login", login, window))
+
     def fhir_request(self, client_id: str) -> int | None:
         """Count a FHIR request of a client; where it has had its share of this minute, the seconds to wait instead.
 
@@ -85,8 +90,11 @@ class Limits:
 
     async def _count(self, name: str, key: str, seconds: int, by: int, window: int | None = None) -> int:
         window = self._now() // seconds if window is None else window
-        digest = hashlib.sha256(key.encode("utf-8")).hexdigest()
-        return await self._documents.count_up(COUNTERS, f"{name} {window} {digest}", (window + 2) * seconds, by)
+        return await self._documents.count_up(COUNTERS, _counter(name, key, window), (window + 2) * seconds, by)
 
     def _refusal(self, text: str, seconds: int) -> OAuthError:
         return slow_down(text, seconds - self._now() % seconds)
+
+
+def _counter(name: str, key: str, window: int) -> str:
+    return f"{name} {window} {hashlib.sha256(key.encode('utf-8')).hexdigest()}"

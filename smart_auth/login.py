@@ -6,22 +6,16 @@ https://cheatsheetseries.owasp.org/cheatsheets/Authentication_Cheat_Sheet.html
 
 from starlette.responses import Response
 
-from smart_auth import cookies, csrf
+from smart_auth import cookies
+from smart_auth.browser_form import browser_form, check_browser_form
 from smart_auth.consent import silently
-from smart_auth.errors import OAuthError
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, not_recognized
 from smart_auth.identity.accounts import login_of
 from smart_auth.pages.render import page
-from smart_auth.random_secrets import new_secret
-from smart_auth.records import REQUESTS, Account
+from smart_auth.records import Account
+from smart_auth.sign_in import BY_PASSWORD, after_password, afterwards, next_of
 from smart_auth.steps import LOGIN, Arrival, Gate, arrival, next_page, page_of, refused_to_app
 from smart_auth.visit import Visit, see
-
-MANAGE = "/auth/manage"
-AFTERWARDS = {"manage": MANAGE, "launch": "/auth/launch"}
-"""Where sign-in can lead where no app asked for it, by the name it has in `next`: an address would be anybody's."""
-
-_WRONG = "The username or the password is wrong."
-_BY_PASSWORD = "username and password"
 
 
 class LoginPage:
@@ -36,7 +30,7 @@ class LoginPage:
         if visit.is_post:
             return await _signed_in(visit, at)
         if at is None:
-            return _form(visit, None) if visit.account is None else see(_afterwards(visit))
+            return _form(visit, None) if visit.account is None else see(afterwards(visit))
         if at.request.prompt == "none":
             return await silently(visit, at, self.gates)
         try:
@@ -61,28 +55,17 @@ async def logout(visit: Visit) -> Response:
 
 
 async def _signed_in(visit: Visit, at: Arrival | None) -> Response:
-    """Whoever knows the password gets a session of their own making; what the browser had before ends."""
-    browser = cookies.sent_cookie(visit.http, visit.base, cookies.BROWSER)
-    csrf.check(visit.http, visit.value(csrf.FIELD), csrf.of_browser(browser) if browser else None)
+    """Whoever knows the password goes on to the one-time code, or gets a session."""
+    check_browser_form(visit)
     try:
         account = await _account(visit, at)
     except OAuthError as error:
         await _note_flood(visit, at)
         return _form(visit, at, error.text, error)
     if account is None:
-        await _note_failure(visit, at, _BY_PASSWORD)
-        return _form(visit, at, _WRONG)
-    if visit.session is not None:
-        await visit.parts.sessions.end(visit.session.id)
-    value, session = await visit.parts.sessions.start(account)
-    await visit.parts.note("login", _BY_PASSWORD, client_id=None if at is None else at.client.id, account=account)
-    if at is not None:
-        # A patient that somebody else picked is not this person's choice.
-        await visit.parts.documents.change(REQUESTS, at.request.id, {"account": session.account, "patient": None})
-    response = see(page_of(LOGIN, at.request.id) if at is not None else _afterwards(visit))
-    cookies.keep_cookie(response, visit.base, cookies.SESSION, value)
-    cookies.drop_cookie(response, visit.base, cookies.BROWSER)
-    return response
+        await _note_failure(visit, at, BY_PASSWORD)
+        return _form(visit, at, CREDENTIAL_NOT_RECOGNIZED, not_recognized())
+    return await after_password(visit, at, account)
 
 
 async def _account(visit: Visit, at: Arrival | None) -> Account | None:
@@ -117,22 +100,18 @@ async def _note_flood(visit: Visit, at: Arrival | None) -> None:
     await visit.parts.floods.note(caller, "login-failed", "too many attempts", client_id=client_id, account=known)
 
 
-def _afterwards(visit: Visit) -> str:
-    return AFTERWARDS.get(visit.value("next"), MANAGE)
-
-
 def _form(visit: Visit, at: Arrival | None, fault: str = "", refused: OAuthError | None = None) -> Response:
-    """The sign-in form, with a cookie for the browser that it is for."""
-    browser = cookies.sent_cookie(visit.http, visit.base, cookies.BROWSER) or new_secret()
+    """The sign-in form, with links to the other ways in."""
+    portal = visit.parts.portal
     values = {
         "app": None if at is None else at.client.name,
         "request": "" if at is None else at.request.id,
-        "next": visit.value("next") if visit.value("next") in AFTERWARDS else "",
-        "csrf": csrf.of_browser(browser),
+        "next": next_of(visit),
         "username": visit.value("username") if visit.is_post else "",
+        "has_cards": portal.cards is not None,
+        "providers": portal.providers,
+        "can_register": portal.registrar is not None,
         "fault": fault,
     }
-    status = 200 if not fault else 400 if refused is None else refused.status
-    response = page("login.html", values, status=status, headers=None if refused is None else refused.headers)
-    cookies.keep_cookie(response, visit.base, cookies.BROWSER, browser)
-    return response
+    status, headers = (200, None) if refused is None else (refused.status, refused.headers)
+    return browser_form(visit, "login.html", values, status, headers)

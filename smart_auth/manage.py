@@ -75,9 +75,29 @@ async def _page(visit: Visit, account: Account, grants: Sequence[Grant]) -> Resp
         "apps": await _apps(visit, grants),
         "ended": visit.value("ended") == "yes",
         "can_launch": account.kind == "practitioner",
+        "can_upgrade": _can_upgrade(visit, account),
+        "links": _links(visit, account),
         "csrf": visit.csrf,
     }
     return page("manage.html", values)
+
+
+def _can_upgrade(visit: Visit, account: Account) -> bool:
+    portal = visit.parts.portal
+    return account.kind == "patient" and account.level == "level1" and None not in (portal.registry, portal.registrar)
+
+
+def _links(visit: Visit, account: Account) -> list[tuple[str, str]]:
+    """The pages on which this person changes how they sign in, and for whom they act: path and words of each."""
+    portal, has_password, is_patient = visit.parts.portal, bool(account.password_hash), account.kind == "patient"
+    links = (
+        ("/auth/logon/password", "Change your password", has_password),
+        ("/auth/one-time-codes", "One-time codes", has_password),
+        ("/auth/card/register", "Register a PIV card", portal.cards is not None),
+        ("/auth/family", "Your family", is_patient and portal.proxies is not None),
+        ("/auth/logon/deactivate", "Deactivate your DS Logon", has_password),
+    )
+    return [(path, words) for path, words, is_shown in links if is_shown]
 
 
 async def _apps(visit: Visit, grants: Sequence[Grant]) -> list[App]:

@@ -7,6 +7,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from smart_auth import (
+    card_pages,
+    code_pages,
+    family_pages,
+    gate_pages,
+    logon_pages,
+    provider_pages,
+    registration_pages,
+    step_up_pages,
+    support_pages,
+)
 from smart_auth.authorization import Authorization
 from smart_auth.authorize import authorize
 from smart_auth.consent import consent
@@ -17,6 +28,19 @@ from smart_auth.pages.render import STYLE_PATH, style
 from smart_auth.picker import picker
 from smart_auth.steps import CONSENT, LOGIN, PICKER, Gate, StepPage
 from smart_auth.visit import Answer, PageEndpoint
+
+GATHERED = (
+    code_pages,
+    step_up_pages,
+    card_pages,
+    logon_pages,
+    gate_pages,
+    registration_pages,
+    family_pages,
+    provider_pages,
+    support_pages,
+)
+"""Modules with pages of their own."""
 
 SMART_STYLE = {
     "color_background": "#ffffff",
@@ -45,8 +69,11 @@ def pages_routes(authorization: Authorization, gates: tuple[Gate, ...] = ()) -> 
         "/auth/manage": manage,
         "/auth/launch": launch,
     }
-    pages = [Route(path, PageEndpoint(authorization, answer), methods=None) for path, answer in answers.items()]
-    return [*pages, Route("/auth/style", _smart_style), Route(STYLE_PATH, _style)]
+    pages = {path: PageEndpoint(authorization, answer) for path, answer in answers.items()}
+    for module in GATHERED:
+        pages |= module.pages(authorization, gates)
+    routes = [Route(path, endpoint, methods=None) for path, endpoint in pages.items()]
+    return [*routes, Route("/auth/style", _smart_style), Route(STYLE_PATH, _style)]
 
 
 async def _style(request: Request) -> Response:

@@ -26,30 +26,39 @@ async def picker(visit: Visit, at: Arrival, there: str) -> Response:
 def _may_choose(at: Arrival, account: Account) -> bool:
     """Whether there is a choice, also when going back to change it."""
     is_fixed = at.launch is not None and at.launch.patient is not None
-    return not is_fixed and (account.kind == "practitioner" or len(account.patients) > 1)
+    return not is_fixed and (account.kind == "practitioner" or len(at.patients) > 1)
 
 
 async def _picked(visit: Visit, at: Arrival, account: Account) -> Response:
     patient = visit.value("patient")
-    if not patient or not await _is_theirs(visit, account, patient):
+    if not patient or not await _is_theirs(visit, at, account, patient):
         return await _page(visit, at, account, _NOT_YOURS)
     chosen = {"patient": patient, "account": account.id}
     await visit.parts.documents.change(REQUESTS, at.request.id, chosen)
     return see(page_of(LOGIN, at.request.id))
 
 
-async def _is_theirs(visit: Visit, account: Account, patient: str) -> bool:
+async def _is_theirs(visit: Visit, at: Arrival, account: Account, patient: str) -> bool:
     if account.kind == "patient":
-        return patient in account.patients and await visit.parts.directory.patient_exists(patient)
+        return patient in at.patients and await visit.parts.directory.patient_exists(patient)
     return account.fhir_user is not None and await visit.parts.directory.is_related(account.fhir_user, patient)
 
 
-async def _candidates(visit: Visit, account: Account, words: str) -> list[PatientName]:
+async def _candidates(visit: Visit, at: Arrival, account: Account, words: str) -> list[PatientName]:
     if account.kind == "patient":
-        return await visit.parts.directory.patients(account.patients)
+        return await visit.parts.directory.patients(at.patients)
     if account.fhir_user is None:
         return []
     return await visit.parts.directory.related_patients(account.fhir_user, words)
+
+
+async def _relations(visit: Visit, account: Account) -> dict[str, str]:
+    """What those are to the person whose records they may see, by the patients' ids: `your child`."""
+    proxies = visit.parts.portal.proxies
+    if account.kind != "patient" or not account.patients:
+        return {}
+    found = [] if proxies is None else await proxies.represented(account.patients[:1])
+    return {**{each.patient: each.relationship for each in found}, account.patients[0]: "your own record"}
 
 
 async def _page(visit: Visit, at: Arrival, account: Account, fault: str = "") -> Response:
@@ -57,7 +66,8 @@ async def _page(visit: Visit, at: Arrival, account: Account, fault: str = "") ->
     values = {
         "app": at.client.name,
         "account": account,
-        "patients": await _candidates(visit, account, words),
+        "patients": await _candidates(visit, at, account, words),
+        "relations": await _relations(visit, account),
         "chosen": at.request.patient,
         "can_search": account.kind == "practitioner",
         "words": words,

@@ -3,11 +3,11 @@
 Instants are seconds since 1970. Secrets stand here as hashes only.
 """
 
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
-from smart_auth.access import Kind
+from smart_auth.access import Acr, Kind, LogonLevel
 
 CLIENTS = "clients"
 ACCOUNTS = "accounts"
@@ -21,6 +21,20 @@ REVOCATIONS = "revocations"
 SIGNING_KEYS = "signing_keys"
 SEEN_ASSERTIONS = "seen_assertions"
 COUNTERS = "counters"
+PENDING_LOGINS = "pending_logins"
+MAIL_LINKS = "mail_links"
+OUTBOX = "outbox"
+MAILBOX = "mailbox"
+CARDS = "cards"
+EXTERNAL_LOGINS = "external_logins"
+PROVIDER_LOGINS = "provider_logins"
+PERSONS = "persons"
+REGISTRATIONS = "registrations"
+ENROLLED = "enrolled"
+ENROLLED_BY_SSN = "enrolled_by_ssn"
+
+AddedBy = Literal["command", "seed", "self", "registration", "card"]
+Beneficiary = Literal["active-duty", "retiree", "dependent", "veteran"]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +76,13 @@ class Client(Record, frozen=True, kw_only=True):
 class Account(Record, frozen=True, kw_only=True):
     """A person who can sign in. `username` is as typed, `id` its own; names are compared case-folded in `login`.
 
-    `fhir_user` is relative (`Practitioner/p7`). `patients` are the Patients it may act for, its own first.
+    `fhir_user` is relative (`Practitioner/p7`). `patients` are the holder's own Patient first, then those that an
+    administrator gave by word; for whom a relative acts besides is found in the records (Authorization.patients_of).
+
+    What belongs to its DS Logon: `password_hash` ("" where there is no password), `level`, `totp` (the sealed secret of
+    one-time codes) with `totp_step` (the last step that was used), and `is_logon_active`: without it neither password
+    nor PIV nor another provider lets anybody in. `person` is the keyed digest of the DoD ID. `conditions_consent` is
+    `Consent/<id>` of the version that was accepted.
     """
 
     username: str
@@ -74,21 +94,39 @@ class Account(Record, frozen=True, kw_only=True):
     patients: tuple[str, ...] = ()
     agency: str | None = None
     is_disabled: bool = False
+    # An account from before there were levels was added by an administrator, who had seen who it is.
+    level: LogonLevel = "level2"
+    email: str | None = None
+    email_verified_at: int | None = None
+    totp: str | None = None
+    totp_step: int = 0
+    contact_verified_at: int | None = None
+    conditions_version: str | None = None
+    conditions_consent: str | None = None
+    person: str | None = None
+    is_logon_active: bool = True
+    added_by: AddedBy = "command"
 
 
 class Session(Record, frozen=True, kw_only=True):
-    """A browser that is signed in; `id` is the SHA-256 of the cookie's value. `csrf` is the secret its forms repeat."""
+    """A browser that is signed in; `id` is the SHA-256 of the cookie's value. `csrf` is the secret its forms repeat.
+
+    `acr` is how sure it is who signed in, `amr` by what (RFC 8176: `pwd`, `otp`, `mfa`, `sc`, `fed`).
+    """
 
     account: str
     csrf: str
     signed_in_at: int
     last_seen_at: int
+    acr: Acr = "level1"
+    amr: tuple[str, ...] = ()
 
 
 class AuthorizationRequest(Record, frozen=True, kw_only=True):
     """An authorize request that passed its checks and waits for login, picker and consent.
 
-    `scopes` are as asked for and possible for the client. `launch` is the EHR launch's id where there was one.
+    `scopes` are as asked for and possible for the client. `launch` is the EHR launch's id where there was one. `acr` is
+    the least that the app asks of the sign-in.
     """
 
     client_id: str
@@ -103,6 +141,7 @@ class AuthorizationRequest(Record, frozen=True, kw_only=True):
     max_age: int | None = None
     account: str | None = None
     patient: str | None = None
+    acr: Acr | None = None
     created_at: int = 0
 
 
@@ -125,6 +164,7 @@ class Grant(Record, frozen=True, kw_only=True):
 
     `account` is None for a system client. `scopes` are the granted ones as the token response repeats them.
     `offline` says that refresh tokens outlive the session (`offline_access`); `session` ties the others to it.
+    `acr` and `amr` are those of the sign-in.
     """
 
     client_id: str
@@ -140,6 +180,8 @@ class Grant(Record, frozen=True, kw_only=True):
     emergency: bool = False
     nonce: str | None = None
     auth_time: int = 0
+    acr: Acr = "level1"
+    amr: tuple[str, ...] = ()
     offline: bool = False
     session: str | None = None
     created_at: int = 0
@@ -167,6 +209,106 @@ class RefreshToken(Record, frozen=True, kw_only=True):
     expires_at: int
     used_at: int | None = None
     successor: str | None = None
+
+
+class PendingLogin(Record, frozen=True, kw_only=True):
+    """Somebody whose password was right and who owes a one-time code; `id` is the SHA-256 of the cookie's value.
+
+    `request` is that of the app they came from, `next` where they go without one. `attempts` are wrong codes.
+    """
+
+    account: str
+    request: str | None
+    next: str
+    attempts: int = 0
+    created_at: int = 0
+
+
+class MailLink(Record, frozen=True, kw_only=True):
+    """A link that was sent by mail; `id` is the SHA-256 of its token.
+
+    `subject` is whom it is about (an account's id, or what the purpose names); `sealed` is what has to be read back.
+    """
+
+    purpose: str
+    subject: str
+    sealed: str | None
+    expires_at: int
+
+
+class Mailed(Record, frozen=True, kw_only=True):
+    """A mail that waits to be sent; `sealed` holds its subject and text. One worker at a time has it claimed."""
+
+    to: str
+    sealed: str
+    created_at: int
+    claimed_until: int | None
+    attempts: int = 0
+
+
+class MailboxEntry(Record, frozen=True, kw_only=True):
+    """A mail of the demo, which nobody sends."""
+
+    to: str
+    subject: str
+    text: str
+    sent_at: int
+
+
+class CardBinding(Record, frozen=True, kw_only=True):
+    """A card that signs somebody in; `id` is the card's key, which survives its re-issue."""
+
+    account: str
+    kind: Literal["cac", "piv"]
+    registered_at: int
+    last_used_at: int
+
+
+class ExternalLogin(Record, frozen=True, kw_only=True):
+    """The login of another provider that signs somebody in; `id` is the SHA-256 of `issuer|sub`."""
+
+    provider: str
+    account: str
+    linked_at: int
+
+
+class ProviderLogin(Record, frozen=True, kw_only=True):
+    """A sign-in that is under way at another provider; `id` is the SHA-256 of its state. `browser`: whose cookie."""
+
+    provider: str
+    nonce: str
+    verifier: str
+    request: str | None
+    next: str
+    browser: str
+
+
+class PersonClaim(Record, frozen=True, kw_only=True):
+    """The one account of a real person; `id` is the keyed digest of the DoD ID."""
+
+    account: str
+    claimed_at: int
+
+
+class Registration(Record, frozen=True, kw_only=True):
+    """What of a registration may not stand in the health record.
+
+    `task` is `Task/<id>` of the record; `sealed` is what a decision still needs, gone after it; `sponsor` is the
+    account that began it for a dependent. `status` is the Task's, as far as it is known here.
+    """
+
+    beneficiary: Beneficiary
+    task: str | None
+    account: str | None
+    username: str
+    login: str
+    password_hash: str
+    email: str
+    sealed: str | None
+    sponsor: str | None
+    status: str
+    created_at: int
+    decided_at: int | None
 
 
 Kept = TypeVar("Kept", bound=Record)

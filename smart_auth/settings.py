@@ -1,6 +1,9 @@
 """The numbers of the authorization server, handed in by whoever composes it."""
 
 from dataclasses import dataclass
+from typing import Literal
+
+PasswordRules = Literal["nist", "composition"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,12 @@ class SmartSettings:
     one network address. A login name is refused for a while after `failed_logins` within `failed_login_minutes`,
     whether or not it exists. With `open_registration` everybody may register an app; with `open_to_systems` whoever may
     register may register a system too, which asks no person: on a machine that nobody else reaches.
+
+    `password_policy` is `nist` (at least `password_characters_min` characters, no blocked word) or `composition` (at
+    least 8 of four kinds). `mails_per_hour` is for one recipient and purpose. Contact data are asked for again after
+    `contact_verification_days` (0: never), conditions of use once for each `conditions_version` ("": never).
+    `beneficiary_registrations_per_minute` is for one address. `card_for` names what asks for a card: of `emergency`,
+    `orders`, `administration`.
     """
 
     access_token_seconds: int = 1800
@@ -38,3 +47,16 @@ class SmartSettings:
     fhir_requests_per_minute: int = 60_000
     open_registration: bool = False
     open_to_systems: bool = False
+    pending_login_minutes: int = 5
+    password_policy: PasswordRules = "nist"
+    password_characters_min: int = 15
+    password_reset_minutes: int = 30
+    email_link_hours: int = 24
+    mails_per_hour: int = 5
+    contact_verification_days: int = 180
+    conditions_version: str = "3"
+    beneficiary_registrations_per_minute: int = 30
+    invitation_days: int = 14
+    proof_bytes_max: int = 5_242_880
+    provider_login_minutes: int = 10
+    card_for: tuple[str, ...] = ()

@@ -5,19 +5,21 @@ tuple that the routes are made with.
 https://openid.net/specs/openid-connect-core-1_0.html#AuthRequest
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.responses import Response
 
-from smart_auth.access import Level
+from smart_auth.access import Acr, Level
 from smart_auth.errors import OAuthError, access_denied
+from smart_auth.identity.assurance import HOW_TO_UPGRADE, open_scopes, reaches
 from smart_auth.records import LAUNCHES, REQUESTS, Account, AuthorizationRequest, Client, Launch, Session, read
 from smart_auth.scopes import LAUNCH_PATIENT, OFFLINE_ACCESS, at_levels
 from smart_auth.visit import Visit, see
 
 LOGIN = "/auth/login"
+STEP_UP = "/auth/step-up"
 PICKER = "/auth/patient"
 CONSENT = "/auth/consent"
 
@@ -28,13 +30,19 @@ OVER = "This sign-in has ended: it was answered already, or too much time has pa
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A person on the way to a code: what the app asked for, and who is signed in here, if anybody."""
+    """A person on the way to a code: what the app asked for, and who is signed in here, if anybody.
+
+    `patients` are those that the account acts for now. `wanted` is how sure the sign-in has to be: the app says so, or
+    what it is about (breaking the glass).
+    """
 
     request: AuthorizationRequest
     client: Client
     launch: Launch | None
     session: Session | None
     account: Account | None
+    patients: tuple[str, ...] = ()
+    wanted: Acr | None = None
 
 
 Gate = Callable[[Arrival], Awaitable[str | None]]
@@ -79,7 +87,14 @@ async def arrival(visit: Visit) -> Arrival:
     if request.launch is not None and kept is None:
         raise OAuthError(400, "invalid_request", OVER)
     launch = None if kept is None else read(Launch, kept)
-    return Arrival(request, client, launch, visit.session, visit.account)
+    patients = () if visit.account is None else await visit.parts.patients_of(visit.account)
+    wanted = _wanted(request, launch, visit.parts.settings.card_for)
+    return Arrival(request, client, launch, visit.session, visit.account, patients, wanted)
+
+
+def _wanted(request: AuthorizationRequest, launch: Launch | None, card_for: Collection[str]) -> Acr | None:
+    is_emergency = launch is not None and launch.emergency_reason is not None
+    return "card" if is_emergency and "emergency" in card_for else request.acr
 
 
 async def next_page(at: Arrival, now: int, gates: tuple[Gate, ...]) -> str:
@@ -87,8 +102,10 @@ async def next_page(at: Arrival, now: int, gates: tuple[Gate, ...]) -> str:
 
     Raises OAuthError access_denied, which is the app's to know, where no page could help.
     """
-    if must_sign_in(at, now) or at.account is None:
+    if must_sign_in(at, now) or at.account is None or at.session is None:
         return LOGIN
+    if not reaches(at.session.acr, at.wanted):
+        return STEP_UP
     refuse_impossible(at, at.account)
     for gate in gates:
         page = await gate(at)
@@ -116,21 +133,29 @@ def refuse_impossible(at: Arrival, account: Account) -> None:
     if at.launch is not None and at.launch.account != account.id:
         raise access_denied("The app was launched by another account than the one signed in.")
     scopes = possible_scopes(at)
+    if not scopes and at.session is not None and at.session.acr == "level1":
+        raise access_denied(f"{HOW_TO_UPGRADE} (insufficient-assurance)")
     if not scopes:
         raise access_denied("An account of this kind can grant nothing of what the app asks for.")
-    if needs_patient(scopes) and account.kind == "patient" and not account.patients and patient_of(at) is None:
+    if needs_patient(scopes) and account.kind == "patient" and not at.patients and patient_of(at) is None:
         raise access_denied("This account belongs to no health record.")
 
 
 def possible_scopes(at: Arrival) -> tuple[str, ...]:
-    """What of the asked scopes the account can grant at all: those who care for no patient have no patient's record."""
+    """What of the asked scopes the account can grant at all: those who care for no patient have no patient's record.
+
+    A sign-in of level 1 grants nothing of a patient.
+    """
     scopes = at.request.scopes
     if at.launch is not None and at.launch.emergency_reason is not None:
         # A broken glass is for the emergency, not for a hundred days.
         scopes = tuple(scope for scope in scopes if scope != OFFLINE_ACCESS)
-    if at.account is None or at.account.kind in ("patient", "practitioner"):
-        return scopes
-    return tuple(scope for scope in at_levels(scopes, _OF_ANYBODY) if scope != LAUNCH_PATIENT)
+    if at.account is not None and at.account.kind not in ("patient", "practitioner"):
+        scopes = tuple(scope for scope in at_levels(scopes, _OF_ANYBODY) if scope != LAUNCH_PATIENT)
+    if at.account is not None and at.session is not None and at.session.acr == "level1":
+        has_record = at.account.kind != "patient" or bool(at.patients)
+        scopes = open_scopes(scopes, has_record)
+    return scopes
 
 
 def needs_patient(scopes: tuple[str, ...]) -> bool:
@@ -142,11 +167,21 @@ def patient_of(at: Arrival) -> str | None:
     """The patient in context: of the launch, as picked, or the only one an account acts for."""
     if at.launch is not None and at.launch.patient is not None:
         return at.launch.patient
-    if at.request.patient is not None:
+    if at.request.patient is not None and _may_be_picked(at, at.request.patient):
         return at.request.patient
-    if at.account is not None and at.account.kind == "patient" and len(at.account.patients) == 1:
-        return at.account.patients[0]
+    if at.account is not None and at.account.kind == "patient" and len(at.patients) == 1:
+        return at.patients[0]
     return None
+
+
+def _may_be_picked(at: Arrival, patient: str) -> bool:
+    """Whether what was picked is still theirs: a relation may have ended since then."""
+    return at.account is None or at.account.kind != "patient" or patient in at.patients
+
+
+def unmet() -> OAuthError:
+    """Who signed in is not as sure as the app asks for, and is not going to be."""
+    return OAuthError(400, "unmet_authentication_requirements", "The sign-in is not as sure as acr_values asks for.")
 
 
 def page_of(path: str, request_id: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from joserfc import jwt
 from joserfc.errors import JoseError
 
-from smart_auth.access import AccessContext, Kind, NotAdmitted
+from smart_auth.access import AccessContext, Acr, Kind, NotAdmitted
 from smart_auth.keys import ALGORITHM, Keys
 from smart_auth.records import Account, Client, Grant
 from smart_auth.scopes import FHIR_USER, PROFILE, resource_scopes
@@ -37,7 +37,8 @@ _MAY_SEE_SSN: frozenset[Kind] = frozenset({"system", "practitioner", "admin"})
 class TokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The claims of an access token: those of RFC 9068 section 2.2, and our own.
 
-    `gid` is the grant's id. `fhirUser` is relative here, so that it holds under any of the server's addresses.
+    `gid` is the grant's id. `fhirUser` is relative here, so that it holds under any of the server's addresses. `acr`,
+    `amr` and `auth_time` are of the sign-in (RFC 9470 section 6); a system's token has none.
     """
 
     iss: str
@@ -58,6 +59,9 @@ class TokenClaims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     purposes: tuple[str, ...] = ()
     ssn: bool = False
     emergency: bool = False
+    acr: Acr | None = None
+    amr: tuple[str, ...] = ()
+    auth_time: int = 0
 
 
 class _Header(msgspec.Struct, frozen=True):
@@ -103,6 +107,9 @@ class AccessTokens:
             purposes=_purposes(grant, client, account),
             ssn=client.may_see_ssn and kind in _MAY_SEE_SSN,
             emergency=grant.emergency,
+            acr=None if account is None else grant.acr,
+            amr=grant.amr,
+            auth_time=grant.auth_time,
         )
         return await self._signed(ACCESS_TOKEN_TYPE, msgspec.to_builtins(claims)), seconds
 
@@ -126,6 +133,8 @@ class AccessTokens:
             grant=claims.gid,
             expires=claims.exp,
             signed_by=kid,
+            # What was signed before there were levels is as good as the least sure sign-in.
+            acr=claims.acr or "level1",
         )
 
     async def claims(self, token: str) -> TokenClaims:
@@ -170,6 +179,9 @@ class AccessTokens:
         }
         if grant.auth_time:
             claims["auth_time"] = grant.auth_time
+        claims["acr"] = grant.acr
+        if grant.amr:
+            claims["amr"] = list(grant.amr)
         if grant.nonce is not None:
             claims["nonce"] = grant.nonce
         return await self._signed(ID_TOKEN_TYPE, claims | user_claims(grant.scopes, account, base))

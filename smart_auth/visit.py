@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from smart_auth import cookies, csrf
+from smart_auth import cookies, csrf, request_id
 from smart_auth.audit import AuthEventKind
 from smart_auth.authorization import Authorization
 from smart_auth.errors import OAuthError, invalid_request
 from smart_auth.form import FORM_TYPE, MAX_BYTES, media_type, read_body
 from smart_auth.pages.render import page, page_headers
 from smart_auth.records import Account, Session
+from smart_auth.uploads import MULTIPART_TYPE, Upload, read_multipart
 
 # A consent form about every resource type has about 600 boxes; no honest form has more fields.
 MAX_FIELDS = 2000
@@ -32,6 +33,7 @@ class Visit:
     """A request with what is known of who sends it. `base` is the FHIR base as the browser knows this server.
 
     `fields` are those of the query, of a POST those of its form. There is an account wherever there is a session.
+    `files` are there only at pages that take some.
     """
 
     parts: Authorization
@@ -40,6 +42,7 @@ class Visit:
     fields: tuple[tuple[str, str], ...]
     session: Session | None
     account: Account | None
+    files: tuple[Upload, ...] = ()
 
     def value(self, name: str) -> str:
         """The field's value; empty where it was not sent. Raises OAuthError invalid_request where it was repeated."""
@@ -75,24 +78,35 @@ Answer = Callable[[Visit], Awaitable[Response]]
 
 
 class PageEndpoint:
-    """A page: GET, HEAD and, where it has a form, POST. Whatever it refuses is a page as well."""
+    """A page: GET, HEAD and, where it has a form, POST. Whatever it refuses is a page as well.
 
-    def __init__(self, parts: Authorization, answer: Answer, methods: tuple[str, ...] = ("GET", "POST")) -> None:
+    With `takes_files` its form may be multipart, with files of `proof_bytes_max` together.
+    """
+
+    def __init__(
+        self,
+        parts: Authorization,
+        answer: Answer,
+        methods: tuple[str, ...] = ("GET", "POST"),
+        takes_files: bool = False,
+    ) -> None:
         self.parts = parts
         self.answer = answer
+        self.takes_files = takes_files
         self.methods = (*methods, "HEAD") if "GET" in methods else methods
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Lets through what `base_of` raises for a Host that this server is not known by."""
         request = Request(scope, receive)
+        request_id.enter(scope)
         base = self.parts.base_of(request)
         try:
             if request.method not in self.methods:
                 raise _not_allowed(request.method, self.methods)
-            response = await self.answer(await visit_of(self.parts, request, base))
+            response = await self.answer(await visit_of(self.parts, request, base, self.takes_files))
         except OAuthError as error:
             await self._note_refusal(request, error)
-            response = refusal_page(error)
+            response = refusal_page(error, self.parts.portal.help_desk)
         await response(scope, receive, send)
 
     async def _note_refusal(self, request: Request, error: OAuthError) -> None:
@@ -103,18 +117,26 @@ class PageEndpoint:
         await self.parts.floods.note(f"{name} {address}", kind, f"{name}: {error.error}")
 
 
-async def visit_of(parts: Authorization, request: Request, base: str) -> Visit:
+async def visit_of(parts: Authorization, request: Request, base: str, takes_files: bool = False) -> Visit:
     """Raises OAuthError invalid_request for a form that cannot be read."""
     session = await parts.sessions.find(cookies.sent_cookie(request, base, cookies.SESSION))
     account = await parts.accounts.get(session.account) if session is not None else None
     if account is None or account.is_disabled:
         session = account = None
+    if takes_files and request.method == "POST" and media_type(request) == MULTIPART_TYPE:
+        pairs, files = await read_multipart(request, parts.settings.proof_bytes_max, MAX_FIELDS)
+        return Visit(parts, request, base, _checked(pairs), session, account, files)
     return Visit(parts, request, base, await _fields(request), session, account)
 
 
-def refusal_page(error: OAuthError) -> Response:
+def refusal_page(error: OAuthError, help_desk: str = "") -> Response:
     """What a person sees where a request is refused and there is nobody to send them back to."""
-    values = {"text": error.text, "error": error.error}
+    values = {
+        "text": error.text,
+        "error": error.error,
+        "help_desk": help_desk,
+        "request_id": request_id.request_id(),
+    }
     return page("refused.html", values, status=error.status, headers=error.headers)
 
 
@@ -138,9 +160,13 @@ def _pairs(encoded: bytes) -> tuple[tuple[str, str], ...]:
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
     except ValueError:
         raise invalid_request("The fields are not URL-encoded UTF-8, or there are too many.") from None
+    return _checked(tuple(pairs))
+
+
+def _checked(pairs: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
     if any(_CONTROL.search(part) for pair in pairs for part in pair):
         raise invalid_request("A field holds a control character.")
-    return tuple(pairs)
+    return pairs
 
 
 def _not_allowed(method: str, methods: tuple[str, ...]) -> OAuthError:

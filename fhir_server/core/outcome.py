@@ -15,19 +15,26 @@ Severity = Literal["fatal", "error", "warning", "information"]
 NUMBER_SYSTEM = "urn:fhir-server:outcome"
 """The code system of the stable numbers in `issue.details.coding`."""
 
+SLUG_SYSTEM = "urn:fhir-server:refusal"
+"""The code system of the words that some refusals have besides (`insufficient-assurance`)."""
+
 NUMBERS: dict[int, tuple[int, str]] = {}
 """Stable number to (HTTP status, meaning); filled by the factories below."""
 
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """One entry of OperationOutcome.issue. `expression` is a FHIRPath to the element, or a parameter's name."""
+    """One entry of OperationOutcome.issue. `expression` is a FHIRPath to the element, or a parameter's name.
+
+    `slug` names the refusal in a word (`token-expired`), beside its number.
+    """
 
     code: str
     text: str
     number: int
     severity: Severity = "error"
     expression: str | None = None
+    slug: str | None = None
 
 
 class FhirError(Exception):
@@ -64,10 +71,13 @@ def operation_outcome(issues: Iterable[Issue], request_id: str | None = None) ->
 
 
 def _drawn(issue: Issue) -> dict[str, Any]:
+    coding = [{"system": NUMBER_SYSTEM, "code": str(issue.number)}]
+    if issue.slug:
+        coding.append({"system": SLUG_SYSTEM, "code": issue.slug})
     entry: dict[str, Any] = {
         "severity": issue.severity,
         "code": issue.code,
-        "details": {"coding": [{"system": NUMBER_SYSTEM, "code": str(issue.number)}], "text": issue.text},
+        "details": {"coding": coding, "text": issue.text},
     }
     if issue.expression:
         entry["expression"] = [issue.expression]
@@ -76,26 +86,32 @@ def _drawn(issue: Issue) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A kind of failure: its number, status and issue code. Call it with the words of one occurrence."""
+    """A kind of failure: its number, status and issue code. Call it with the words of one occurrence.
+
+    `slug` is a second coding of its issues; an occurrence may say one of its own.
+    """
 
     number: int
     status: int
     code: str
     meaning: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    slug: str | None = None
 
     def __post_init__(self) -> None:
         if self.number in NUMBERS:
             raise ValueError(f"outcome number {self.number} is taken")
         NUMBERS[self.number] = (self.status, self.meaning)
 
-    def issue(self, text: str, expression: str | None = None, severity: Severity = "error") -> Issue:
+    def issue(
+        self, text: str, expression: str | None = None, severity: Severity = "error", slug: str | None = None
+    ) -> Issue:
         """An issue of this kind, to be gathered with others."""
-        return Issue(self.code, text, self.number, severity, expression)
+        return Issue(self.code, text, self.number, severity, expression, slug or self.slug)
 
-    def __call__(self, text: str, expression: str | None = None) -> FhirError:
+    def __call__(self, text: str, expression: str | None = None, slug: str | None = None) -> FhirError:
         """An error of this kind alone."""
-        return FhirError(self.status, (self.issue(text, expression),), self.headers)
+        return FhirError(self.status, (self.issue(text, expression, slug=slug),), self.headers)
 
 
 # 1xxx: the request as HTTP
@@ -190,6 +206,22 @@ AUDIT_UNAVAILABLE = Failure(
 )
 AUDIT_KEPT = Failure(6041, 405, "not-supported", "audit events are made by the server alone, and never changed")
 FORBIDDEN_AUDIT = Failure(6042, 403, "forbidden", "the audit log is shown to officers, and to patients theirs")
+
+# Who signed in is not sure enough for what is asked
+INSUFFICIENT_ASSURANCE = Failure(
+    6043, 403, "forbidden", "a sign-in of level 1 sees no clinical record", slug="insufficient-assurance"
+)
+STEP_UP_REQUIRED = Failure(
+    6044, 401, "login", "what is asked for takes a sign-in by CAC or PIV card", slug="step-up-required"
+)
+
+# 605x: registration of beneficiaries
+REGISTRATION_STEP = Failure(6050, 422, "business-rule", "a registration does not go from this status to that one")
+REGISTRATION_SPONSOR = Failure(
+    6051, 422, "business-rule", "a dependent's registration is begun by the sponsor or by staff"
+)
+REGISTRATION_KEPT = Failure(6052, 403, "forbidden", "callers of this kind do not decide registrations")
+BENEFICIARY_STATUS = Failure(6053, 422, "business-rule", "the change of a beneficiary's status breaks a rule")
 
 
 def not_utf8(offset: int) -> FhirError:

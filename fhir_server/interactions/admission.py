@@ -14,6 +14,7 @@ from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Document, Expect, IndexValues, Method, Put, WritePlan
 from fhir_server.interactions import agency, search_parameter
 from fhir_server.interactions.context import RequestContext
+from fhir_server.interactions.step_up import refuse_without_card
 from fhir_server.interactions.withheld import may_be_told_of_changes
 from fhir_server.policy_writes import Bounds, bounds, refuse_content
 from fhir_server.search.index import index_values
@@ -63,8 +64,12 @@ def with_custodian(context: RequestContext, resource: Resource) -> Resource:
 
 
 def permit(context: RequestContext, type: str, method: Method) -> Bounds:
-    """Raise FhirError 403 where the caller may not write this type in this way at all; what holds where they may."""
-    return bounds(context.sight, type, method)
+    """Raise FhirError 403 where the caller may not write this type in this way at all, 401 where it asks for a card;
+    what holds where they may.
+    """
+    held = bounds(context.sight, type, method)
+    refuse_without_card(context, type, method)
+    return held
 
 
 def put(

@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/auditevent.html#bnc
 
 from fhir_server.core import outcome
 from fhir_server.interactions.context import RequestContext
-from fhir_server.policy import Sight, forbidden
+from fhir_server.policy import Sight, forbidden, refuse_level_one
 from smart_auth.access import ANY_TYPE
 
 AUDIT_TYPE = "AuditEvent"
@@ -19,14 +19,15 @@ def is_kept(context: RequestContext, type: str) -> bool:
 def audience(sight: Sight, permission: str) -> frozenset[str] | None:
     """The ids of the patients whose events the caller may see; None for all events.
 
-    Officers and administrators see all, patients those of the records that are theirs. Raises FhirError 403 for anybody
-    else, and where no scope grants it.
+    Officers and administrators see all, patients those of the records that are theirs, or of whoever they act for now
+    and see the whole record of. Raises FhirError 403 for anybody else, and where no scope grants it.
     """
     access = sight.access
     if access is None:
         return None
     if access.kind not in ("officer", "admin", "patient"):
         raise outcome.FORBIDDEN_AUDIT("The audit log is shown to officers, and to patients what concerns their record.")
+    refuse_level_one(sight, AUDIT_TYPE)
     # No granular scope names anything that an AuditEvent has.
     levels = {
         scope.level
@@ -39,7 +40,9 @@ def audience(sight: Sight, permission: str) -> frozenset[str] | None:
         if "user" not in levels:
             raise forbidden(AUDIT_TYPE, "s" if permission == "s" else "r")
         return None
-    seen = set(access.patients) if "user" in levels else set()
-    if access.patient is not None:
-        seen.add(access.patient)
-    return frozenset(seen)
+    theirs = set(access.patients)
+    # An event tells that there is something to be kept private, whatever its label.
+    theirs |= {each.patient for each in sight.proxied if not each.without_labels}
+    if "user" in levels:
+        return frozenset(theirs)
+    return frozenset(theirs & {access.patient})

@@ -26,6 +26,8 @@ _LOGIN = {"system": DICOM, "code": "110122", "display": "Login"}
 _LOGOUT = {"system": DICOM, "code": "110123", "display": "Logout"}
 _START = {"system": DICOM, "code": "110120", "display": "Application Start"}
 _OVERRIDE = {"system": DICOM, "code": "110127", "display": "Emergency Override Started"}
+_ROLES = {"system": DICOM, "code": "110136", "display": "Security Roles Changed"}
+_ATTRIBUTES = {"system": DICOM, "code": "110137", "display": "User Security Attributes Changed"}
 _GET_TOKEN = {"system": "urn:ihe:event-type-code", "code": "ITI-71", "display": "Get Access Token"}
 
 _SIGN_IN: dict[str, tuple[Coding, tuple[Coding, ...]]] = {
@@ -43,6 +45,15 @@ _SIGN_IN: dict[str, tuple[Coding, tuple[Coding, ...]]] = {
     "page-refused": (_AUTHENTICATION, ()),
     "throttled": (_AUTHENTICATION, ()),
     "unavailable": (_AUTHENTICATION, ()),
+    # Not Security Alert, whose subtypes these are in DICOM: who looks for alerts is to find alerts.
+    "logon": (_ACTIVITY, (_ATTRIBUTES,)),
+    "card": (_AUTHENTICATION, ()),
+    "registration": (_ACTIVITY, (_ATTRIBUTES,)),
+    "contact": (_ACTIVITY, ()),
+    "conditions": (_ACTIVITY, ()),
+    "proxy": (_ACTIVITY, (_ROLES,)),
+    "step-up": (_AUTHENTICATION, ()),
+    "provider": (_AUTHENTICATION, ()),
 }
 
 _RESTFUL = (

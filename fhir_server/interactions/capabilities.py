@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#capabilities
 """
 
+import re
 from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,6 +34,7 @@ from fhir_server.search.suggestions import listed
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 RELEASED = "2026-11-22"
+_PHONE = re.compile(r"\+?[0-9(][0-9 ().-]{4,}[0-9]")
 _TYPE = "The resource types to search, with commas; without it all types."
 
 
@@ -46,13 +48,18 @@ def capabilities(context: RequestContext) -> Answer:
             server.parameters.searched,
             server.oauth_endpoints,
             is_kept(context, AUDIT_TYPE),
+            server.help_desk,
         ),
     )
 
 
 @lru_cache(maxsize=4)
 def _statement(
-    base: str, parameter_set: ParameterSet, oauth_endpoints: tuple[tuple[str, str], ...] = (), keeps_audit: bool = False
+    base: str,
+    parameter_set: ParameterSet,
+    oauth_endpoints: tuple[tuple[str, str], ...] = (),
+    keeps_audit: bool = False,
+    help_desk: str = "",
 ) -> bytes:
     types = resource_types()
     return encode(
@@ -60,6 +67,7 @@ def _statement(
             "resourceType": "CapabilityStatement",
             "status": "active",
             "date": RELEASED,
+            **_contact(base, help_desk, signs_in=bool(oauth_endpoints)),
             "kind": "instance",
             "software": {"name": "fhir-server", "version": fhir_server.__version__},
             "implementation": {"description": "FHIR R4 interoperability server", "url": base},
@@ -84,6 +92,19 @@ def _statement(
     )
 
 
+def _contact(base: str, help_desk: str, signs_in: bool) -> dict[str, Any]:
+    """Who helps: `Global Service Center, 1-800-600-9332` is a name and a number; where people sign in there is a page."""
+    if not help_desk:
+        return {}
+    name, comma, number = help_desk.rpartition(",")
+    is_number = bool(comma) and _PHONE.fullmatch(number.strip()) is not None
+    telecom = [{"system": "phone", "value": number.strip()}] if is_number else []
+    if signs_in:
+        telecom.append({"system": "url", "value": "{0.scheme}://{0.netloc}/help".format(urlsplit(base))})
+    contact = {"name": name.strip() if is_number else help_desk}
+    return {"contact": [contact | ({"telecom": telecom} if telecom else {})]}
+
+
 def _security(base: str, oauth_endpoints: tuple[tuple[str, str], ...]) -> dict[str, Any]:
     """How apps sign in: https://hl7.org/fhir/smart-app-launch/1.0.0/conformance/index.html"""
     if not oauth_endpoints:
@@ -96,8 +117,8 @@ def _security(base: str, oauth_endpoints: tuple[tuple[str, str], ...]) -> dict[s
             "extension": [{"url": OAUTH_URIS, "extension": uris}],
             "cors": True,
             "service": [{"coding": [service], "text": "OAuth 2.0, SMART App Launch"}],
-            "description": "An access token is needed for everything but this statement; "
-            f"{base}/.well-known/smart-configuration says how to get one.",
+            "description": "An access token is needed for everything but this statement and the help desks "
+            f"(HealthcareService?characteristic=support); {base}/.well-known/smart-configuration says how to get one.",
         }
     }
 

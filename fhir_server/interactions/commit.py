@@ -9,7 +9,7 @@ from dataclasses import replace
 from fhir_server.core import outcome
 from fhir_server.core.trail import Accessed, AuditAction
 from fhir_server.core.write_plan import Document, Method, Put, WritePlan, Written
-from fhir_server.interactions import admission, agency, search_parameter
+from fhir_server.interactions import admission, agency, registration, search_parameter
 from fhir_server.interactions.about import with_owners
 from fhir_server.interactions.accesses import is_audited
 from fhir_server.interactions.context import RequestContext
@@ -29,9 +29,11 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     """Store a plan whole or not at all; what became of each document, in the plan's order.
 
     Raises what `transactions.run` raises but Fenced: then the index values are made anew and the plan is run again.
-    Raises FhirError 422 where a SearchParameter defines what another one does.
+    Raises FhirError 422 where a SearchParameter defines what another one does, and 422 or 403 for a registration's Task
+    that is not to be written so.
     """
     database, parameters = context.server.database, context.server.parameters
+    plan = await registration.checked(context, plan)
     plan = replace(plan, effects=agency.effects(context, plan.documents))
     besides = search_parameter.changes(plan)
     for _ in range(_ATTEMPTS):

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from fhir_server.core import outcome
+from fhir_server.core.proxied import AgeBands
 from fhir_server.core.trail import Trail
 from fhir_server.definitions.parameter_set import InForce, ParameterSet
 from fhir_server.policy import OPERATOR, Sight
@@ -24,7 +25,8 @@ class Server:
     made-up Host header would turn another server's references into ours. `parameters` change while the server runs.
     `care_relation_days`: how long an encounter, appointment or order ties its patient to who treats them.
     `oauth_endpoints` are paths at the origin of the base by their names in SMART's extension `oauth-uris`; none where
-    nobody signs in.
+    nobody signs in. `card_for` are the actions that ask for a card (`emergency`, `orders`, `administration`).
+    `age_bands` say from which age on a child's record is whose; `help_desk` is told with each refusal.
     """
 
     database: Database
@@ -37,6 +39,9 @@ class Server:
     parameters: InForce = field(default_factory=InForce)
     care_relation_days: int = 365
     oauth_endpoints: tuple[tuple[str, str], ...] = ()
+    card_for: frozenset[str] = frozenset()
+    age_bands: AgeBands = field(default_factory=AgeBands)
+    help_desk: str = ""
 
 
 class RequestContext(msgspec.Struct, frozen=True):

@@ -9,8 +9,11 @@ from starlette.requests import Request
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import Failure, FhirError
+from fhir_server.core.proxied import Proxied
 from fhir_server.interactions.care_relation import related_patients
 from fhir_server.interactions.context import Server
+from fhir_server.interactions.proxy_relation import proxied
+from fhir_server.interactions.step_up import step_up
 from fhir_server.policy import OPERATOR, Sight
 from fhir_server.rest.headers import lines
 from smart_auth.access import AccessContext, Guard, NotAdmitted
@@ -36,7 +39,7 @@ async def sight_of(request: Request, server: Server) -> Sight:
     """The bearer of the request's access token; without sign-in the operator.
 
     Raises FhirError 401 where there is no usable token, 429 where its client asks too often, 503 where it cannot be
-    known at the moment whether a token was revoked.
+    known at the moment whether a token was revoked, or for whom its bearer acts.
     """
     guard = _guard(request)
     if guard is None:
@@ -45,12 +48,30 @@ async def sight_of(request: Request, server: Server) -> Sight:
         access = await guard.admitted(_authorization(request))
     except NotAdmitted as refused:
         raise _refusal(refused) from None
-    return Sight(access, await _related(server, access))
+    refuse_administration(server, access)
+    return Sight(access, await _related(server, access), proxied=await _proxied(server, access))
 
 
 async def _related(server: Server, access: AccessContext) -> frozenset[str]:
     """The patients a practitioner has a care relation with; nobody else's sight depends on one."""
     return await related_patients(server, access.fhir_user) if access.kind == "practitioner" else frozenset()
+
+
+async def _proxied(server: Server, access: AccessContext) -> tuple[Proxied, ...]:
+    """For whom a patient acts in the family, asked only where it can matter: nothing else reaches beyond their own."""
+    if access.kind != "patient" or not access.patients:
+        return ()
+    is_for_another = access.patient is not None and access.patient not in access.patients
+    if is_for_another or any(scope.level == "user" for scope in access.scopes):
+        # What an administrator gave by word leads to nobody's relatives.
+        return await proxied(server, access.patients[:1])
+    return ()
+
+
+def refuse_administration(server: Server, access: AccessContext) -> None:
+    """Raise FhirError 401 where an administrator must have signed in by card and has not (RFC 9470 section 3)."""
+    if access.kind == "admin" and access.acr != "card" and "administration" in server.card_for:
+        raise step_up("Administration asks for a sign-in by CAC or PIV card.")
 
 
 def _guard(request: Request) -> Guard | None:
@@ -67,12 +88,19 @@ def _authorization(request: Request) -> str | None:
 
 
 def _refusal(refused: NotAdmitted) -> FhirError:
-    error = _FAILURES[refused.status](refused.text)
+    error = _FAILURES[refused.status](refused.text, slug=_slug(refused) if refused.status == 401 else None)
     headers = {**error.headers, **refused.headers}
     if refused.status == 401:
         headers["WWW-Authenticate"] = challenge(refused.error, refused.text)
     error.headers = headers
     return error
+
+
+def _slug(refused: NotAdmitted) -> str | None:
+    """What an app must tell apart: whether to sign in at all, or to refresh."""
+    if refused.error is None:
+        return "token-missing"
+    return "token-expired" if refused.text.startswith("The access token has expired") else None
 
 
 def challenge(error: str | None, text: str) -> str:

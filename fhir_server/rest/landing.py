@@ -57,8 +57,10 @@ class Demo:
     has_accounts: Callable[[Database], Awaitable[bool]]
 
 
-def landing_route(demo: Demo, *, signs_in: bool) -> Route:
-    """The route of the page; `signs_in` says whether apps can sign in here."""
+def landing_route(demo: Demo, *, signs_in: bool, shows_mailbox: bool = False) -> Route:
+    """The route of the page; `signs_in` says whether apps can sign in here, `shows_mailbox` whether letters are shown
+    in place of being sent.
+    """
 
     async def answer(request: Request, context: RequestContext) -> Response:
         database = context.server.database
@@ -67,6 +69,7 @@ def landing_route(demo: Demo, *, signs_in: bool) -> Route:
             "stories": demo.stories,
             "is_loaded": await _answer(demo.is_loaded, database),
             "signs_in": signs_in,
+            "shows_mailbox": signs_in and shows_mailbox,
             "accounts": demo.accounts if signs_in and await _answer(demo.has_accounts, database) else (),
         }
         return page("landing.html", context.base, values, headers={"cache-control": "no-cache"})

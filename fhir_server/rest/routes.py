@@ -42,6 +42,7 @@ from fhir_server.rest.context import (
     request_pairs,
 )
 from fhir_server.rest.negotiate import ACCEPT_PATCH
+from fhir_server.rest.public_desks import is_for_everybody, public_context
 from fhir_server.rest.respond import media_type, respond
 
 Endpoint = Callable[[Request, RequestContext], Awaitable[Answer]]
@@ -73,6 +74,8 @@ class Methods:
             return Response(None, 204, self.headers)
         if endpoint in _OPEN:
             return await self._answered(request, open_context(request), endpoint)
+        if endpoint in _PUBLIC and is_for_everybody(request):
+            return await self._answered(request, public_context(request), endpoint)
         try:
             context = await request_context(request)
         except FhirError as error:
@@ -247,6 +250,9 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
 
 _OPEN: frozenset[Endpoint | None] = frozenset({_capabilities})
 """What is answered without an access token: https://hl7.org/fhir/R4/http.html#capabilities"""
+
+_PUBLIC: frozenset[Endpoint | None] = frozenset({_read, _search})
+"""What visitors may ask of the help desks."""
 
 _INTERACTIONS: Mapping[Endpoint | None, str] = {
     _capabilities: "capabilities",

@@ -20,6 +20,9 @@ _REFUSED_STATUS = {
     "throttled": 429,
     "unavailable": 503,
 }
+_FAILED_STATUS = {"card": 401, "step-up": 401, "provider": 401, "logon": 401, "contact": 403, "conditions": 403}
+"""Of what may succeed or fail: the status where it failed and is not 400."""
+
 _ACTIONS = {
     "create": "C",
     "update": "U",
@@ -80,6 +83,10 @@ class SignInEvent(Protocol):
     def text(self) -> str:
         """What happened, without secrets."""
 
+    @property
+    def request_id(self) -> str:
+        """The id of the HTTP request, empty outside of one."""
+
 
 def accessed(sight: Sight, asked: Asked, at: int, access: Accessed) -> AuditEntry:
     """The entry of one access of a request."""
@@ -114,7 +121,7 @@ def refused(sight: Sight, asked: Asked, at: int, status: int, number: int) -> Au
 
 def sign_in(event: SignInEvent) -> AuditEntry:
     """The entry of an event of the authorization server."""
-    failed = _REFUSED_STATUS.get(event.kind, 400)
+    failed = _REFUSED_STATUS.get(event.kind) or _FAILED_STATUS.get(event.kind, 400)
     is_failure = event.outcome != "ok" or event.kind in _REFUSED_STATUS
     concerned = dict.fromkeys(filter(None, (event.patient, _as_patient(event.fhir_user))))
     return AuditEntry(
@@ -129,6 +136,7 @@ def sign_in(event: SignInEvent) -> AuditEntry:
         status=failed if is_failure else 200,
         emergency=event.kind == "emergency",
         text=event.text[:_LONGEST_TEXT],
+        request_id=event.request_id,
     )
 
 

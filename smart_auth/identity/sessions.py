@@ -5,6 +5,7 @@ https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.ht
 
 from collections.abc import Callable
 
+from smart_auth.access import Acr
 from smart_auth.documents import Documents
 from smart_auth.random_secrets import digest, new_secret
 from smart_auth.records import SESSIONS, Account, Session, kept, read
@@ -22,11 +23,19 @@ class Sessions:
         self._settings = settings
         self._now = now
 
-    async def start(self, account: Account) -> tuple[str, Session]:
+    async def start(self, account: Account, acr: Acr = "level1", amr: tuple[str, ...] = ()) -> tuple[str, Session]:
         """A new session with the value of its cookie, which is told this once."""
         value = new_secret()
         now = self._now()
-        session = Session(id=digest(value), account=account.id, csrf=new_secret(), signed_in_at=now, last_seen_at=now)
+        session = Session(
+            id=digest(value),
+            account=account.id,
+            csrf=new_secret(),
+            signed_in_at=now,
+            last_seen_at=now,
+            acr=acr,
+            amr=amr,
+        )
         await self._documents.insert(SESSIONS, session.id, kept(session), self._ends(session))
         return value, session
 

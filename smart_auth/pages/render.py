@@ -12,6 +12,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import Response
 
+from smart_auth.request_id import request_id
+from smart_auth.who_helps import help_desk
+
 STYLE_PATH = "/auth/style.css"
 
 _FOLDER = Path(__file__).parent
@@ -45,7 +48,7 @@ def page(
     template: str, values: Mapping[str, Any], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """A response with the page of `template`, a file of this folder."""
-    shared = {"style": f"{STYLE_PATH}?{_digest()}"}
+    shared = {"style": f"{STYLE_PATH}?{_digest()}", "help_desk": help_desk(), "request_id": request_id()}
     body = _environment.get_template(template).render(shared | dict(values))
     return Response(body, status, page_headers(headers), media_type="text/html")
 

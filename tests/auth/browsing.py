@@ -18,6 +18,7 @@ from smart_auth.directory import EncounterName, PatientName
 from smart_auth.documents import Documents
 from smart_auth.identity.accounts import LOGINS, login_of
 from smart_auth.pages_routes import pages_routes
+from smart_auth.portal import Portal
 from smart_auth.records import ACCOUNTS, CLIENTS, Account, Client, kept
 from smart_auth.settings import SmartSettings
 from smart_auth.steps import Gate
@@ -241,6 +242,7 @@ async def page_server(
     settings: SmartSettings | None = None,
     base: str = BASE,
     gates: tuple[Gate, ...] = (),
+    portal: Portal | None = None,
 ) -> AsyncIterator[PageServer]:
     """A worker with Ann, who has one record, Sam, who acts for three, and a practitioner, an officer and an admin."""
     clock, trail, people = Clock(), Trail(), People()
@@ -252,6 +254,7 @@ async def page_server(
         clock,
         lambda each: each == base,
         lambda request: base,
+        portal=portal,
     )
     others = [route for route in parts.routes() if route.path not in {each.path for each in pages_routes(parts)}]
     app = Starlette(routes=[*others, *pages_routes(parts, gates)])

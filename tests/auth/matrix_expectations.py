@@ -27,6 +27,7 @@ CALLERS: Mapping[str, AccessContext | None] = {
     "patient": _of("patient", "patient/*.cruds", **_ANNA),
     "account": _of("patient", "user/*.cruds", patients=("anna",)),
     "proxy": _of("patient", "user/*.cruds", patients=("anna", "carl")),
+    "level-one": replace(_of("patient", "patient/*.cruds user/*.cruds", **_ANNA), acr="level1"),
     "granular": replace(
         _of("patient", "", **_ANNA), scopes=(ResourceScope("patient", "Observation", LETTERS, _LABORATORY),)
     ),
@@ -66,6 +67,7 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      S   -     -       -       S      -      G       1     S          S              -   -
 account      S   -     -       -       S      -      G       1     S          S              -   -
 proxy        S   S     -       -       S      -      G       1     S          S              -   -
+level-one    F   F     F       F       F      F      F       F     F          F              F   F
 granular     S   -     -       -       F      F      G       1     S          -              -   F
 other-type   F   F     F       F       F      F      F       F     F          F              F   F
 treating     S   -     -       -       S      -      G       1     -          S              -   -
@@ -90,6 +92,7 @@ nobody       U   U     U       U       U      U
 patient      W   F     F       F       F      F
 account      W   F     F       F       F      F
 proxy        W   W     F       F       F      F
+level-one    F   F     F       F       F      F
 granular     F   F     F       F       F      F
 other-type   F   F     F       F       F      F
 treating     W   F     F       F       W      F
@@ -112,6 +115,7 @@ nobody       U   U     U       U       U      U      U       U     U          U
 patient      W   -     -       -       F      F      -       -     W          -
 account      W   -     -       -       F      F      -       -     W          -
 proxy        W   F     -       -       F      F      -       -     W          -
+level-one    F   F     F       F       F      F      F       F     F          F
 granular     F   F     F       F       F      F      F       F     F          F
 other-type   F   F     F       F       F      F      F       F     F          F
 treating     W   -     -       -       W      F      W       -     -          -
@@ -134,6 +138,7 @@ nobody       U   U     U       U       U      U      U       U     U          U
 patient      W   -     -       -       F      F      G       -     W          -
 account      W   -     -       -       F      F      G       -     W          -
 proxy        W   W     -       -       F      F      G       -     W          -
+level-one    F   F     F       F       F      F      F       F     F          F
 granular     F   F     F       F       F      F      F       F     F          F
 other-type   F   F     F       F       F      F      F       F     F          F
 treating     W   -     -       -       W      F      G       -     -          -
@@ -155,6 +160,7 @@ nobody       U   U     U       U       U      U      U       U     U          U
 patient      F   F     F       F       F      F      F       F     F          F
 account      F   F     F       F       F      F      F       F     F          F
 proxy        F   F     F       F       F      F      F       F     F          F
+level-one    F   F     F       F       F      F      F       F     F          F
 granular     F   F     F       F       F      F      F       F     F          F
 other-type   F   F     F       F       F      F      F       F     F          F
 treating     W   -     -       -       F      F      W       -     -          -

@@ -21,6 +21,7 @@ from smart_auth.directory import EncounterName, PatientName
 from smart_auth.documents import Documents
 from smart_auth.jwks_of_clients import FetchedJwks, FetchJwks, JwksUnavailable
 from smart_auth.keys import Keys
+from smart_auth.portal import Portal
 from smart_auth.random_secrets import new_secret
 from smart_auth.records import (
     ACCOUNTS,
@@ -131,6 +132,7 @@ class OAuth:
     async def granted(self, client: Client, scope: str = SCOPE, **fields: Any) -> Grant:
         """What the person granted the app on the consent page."""
         patient = fields.pop("patient", "p1")
+        sign_in = {"acr": fields.pop("acr", "level2"), "amr": fields.pop("amr", ("pwd",))}
         return await self.parts.grants.create(
             client=client,
             account=self.account,
@@ -138,6 +140,7 @@ class OAuth:
             base=BASE,
             auth_time=self.clock.at - 5,
             patient=patient,
+            **sign_in,
             **fields,
         )
 
@@ -228,7 +231,10 @@ def launched(client: Client, **fields: Any) -> Launch:
 
 @asynccontextmanager
 async def oauth_server(
-    documents: Documents | None = None, settings: SmartSettings | None = None, fetch: FetchJwks | None = None
+    documents: Documents | None = None,
+    settings: SmartSettings | None = None,
+    fetch: FetchJwks | None = None,
+    portal: Portal | None = None,
 ) -> AsyncIterator[OAuth]:
     """A worker over these documents, or over fresh ones in memory, that runs until the block ends."""
     clock, trail, key_sets = Clock(), Trail(), KeySets()
@@ -241,6 +247,7 @@ async def oauth_server(
         lambda base: base == BASE,
         lambda request: BASE,
         fetch or key_sets,
+        portal=portal,
     )
     account = await _ann(parts)
     if documents is None:

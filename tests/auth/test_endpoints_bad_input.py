@@ -70,7 +70,7 @@ async def test_no_field_of_the_token_endpoint_makes_it_fail(server: OAuth, grant
         for value in ODD:
             response = await server.http.post("/auth/token", data={**usual, name: value})
             assert 400 <= response.status_code < 500, (name, value, response.text)
-            assert {"error", "error_description"} == response.json().keys()
+            assert {"error", "error_description", "error_uri"} == response.json().keys()
 
 
 @pytest.mark.parametrize("endpoint", ["introspect", "revoke"])

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED
 from smart_auth.identity import passwords
 from smart_auth.identity.accounts import Accounts, LoginTaken
 from smart_auth.settings import SmartSettings
@@ -49,8 +50,8 @@ async def test_a_name_is_known_however_it_is_typed(server: PageServer, username:
 )
 async def test_whatever_is_wrong_the_answer_is_the_same(server: PageServer, username: str, password: str) -> None:
     seen = await server.browser.sign_in(await server.browser.go("/auth/login"), username, password)
-    assert (seen.status, seen.path) == (400, "/auth/login")
-    assert "There is a problem. The username or the password is wrong." in seen.text
+    assert (seen.status, seen.path) == (401, "/auth/login")
+    assert f"There is a problem. {CREDENTIAL_NOT_RECOGNIZED}" in seen.text
     assert seen.form().fields["username"] == username
     assert not seen.form().fields["password"]
     assert SESSION_COOKIE not in server.browser.http.cookies
@@ -59,7 +60,7 @@ async def test_whatever_is_wrong_the_answer_is_the_same(server: PageServer, user
 async def test_a_disabled_account_is_refused_like_an_unknown_one(server: PageServer) -> None:
     await server.person("gone", is_disabled=True)
     seen = await server.browser.sign_in(await server.browser.go("/auth/login"), "gone")
-    assert "The username or the password is wrong." in seen.text
+    assert CREDENTIAL_NOT_RECOGNIZED in seen.text
 
 
 async def test_a_failure_is_written_down_without_what_was_typed(server: PageServer) -> None:
@@ -78,7 +79,7 @@ async def attempts(server: PageServer, username: str, count: int) -> list[Seen]:
 
 async def test_throttling_tells_nothing_about_who_exists(server: PageServer) -> None:
     known, unknown = await attempts(server, "ann", 7), await attempts(server, "nobody", 7)
-    assert [each.status for each in known] == [400] * 5 + [429] * 2
+    assert [each.status for each in known] == [401] * 5 + [429] * 2
     assert [each.status for each in unknown] == [each.status for each in known]
     texts = [each.text.replace("ann", "nobody") for each in known]
     assert texts == [each.text for each in unknown]
@@ -114,14 +115,14 @@ async def test_parallel_guesses_are_counted_before_one_of_them_can_win(server: P
 
     guesses = [*(f"guess {number}" for number in range(11)), PASSWORD]
     statuses = await asyncio.gather(*(guess(browser, each) for browser, each in zip(browsers, guesses, strict=True)))
-    assert set(statuses[:11]) <= {400, 429}
+    assert set(statuses[:11]) <= {401, 429}
     assert (await attempts(server, "ann", 1))[0].status == 429
 
 
 async def test_an_address_can_try_only_so_often_in_a_minute() -> None:
     async with page_server(settings=SmartSettings(logins_per_minute=2)) as server:
         statuses = [(await attempts(server, f"name-{number}", 1))[0].status for number in range(3)]
-        assert statuses == [400, 400, 429]
+        assert statuses == [401, 401, 429]
         assert server.trail.texts() == ["username and password"] * 2 + ["too many attempts"]
 
 

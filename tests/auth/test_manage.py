@@ -134,3 +134,11 @@ async def test_an_app_that_is_gone_can_still_be_ended(server: PageServer) -> Non
 async def test_practitioners_find_the_way_to_open_an_app(server: PageServer) -> None:
     seen = await server.browser.sign_in(await server.browser.go("/auth/login"), "doctor")
     assert seen.html.xpath("//a[@href='/auth/launch']")
+
+
+async def test_people_find_the_pages_of_their_logon_and_none_that_is_not_there(server: PageServer) -> None:
+    seen = await server.browser.sign_in(await server.browser.go("/auth/login"))
+    links = seen.html.xpath("//section[@aria-labelledby='logon']//a/@href")
+    assert links == ["/auth/logon/password", "/auth/one-time-codes", "/auth/logon/deactivate"]
+    for link in links:
+        assert (await server.browser.go(link)).status == 200

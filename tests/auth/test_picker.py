@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from smart_auth.portal import Portal
 from smart_auth.records import Client
-from tests.auth.browsing import PageServer, Seen, asked, page_server
+from tests.auth.browsing import VERIFIER, PageServer, Seen, asked, page_server
+from tests.auth.test_family import Family
 
 
 @pytest.fixture
@@ -121,3 +123,66 @@ async def test_what_is_looked_for_stands_in_no_address(server: PageServer) -> No
 async def test_a_choice_that_another_page_sent_is_refused(server: PageServer, csrf: str | None) -> None:
     seen = await server.browser.send(await arriving(server, "sam"), patient="p2", csrf=csrf)
     assert seen.status == 403
+
+
+@pytest.fixture
+async def family() -> AsyncIterator[PageServer]:
+    """Cleo has her own record (p3), and acts for Ben (p2) as his mother."""
+    async with page_server(portal=Portal(proxies=Family())) as running:
+        await running.person("cleo", fhir_user="Patient/p3", patients=("p3",))
+        yield running
+
+
+def labels(seen: Seen) -> list[str]:
+    return [" ".join(each.text_content().split()) for each in seen.html.xpath("//label")]
+
+
+async def test_ones_own_record_stands_first_and_relatives_by_what_they_are(family: PageServer) -> None:
+    seen = await arriving(family, "cleo")
+    assert listed(seen) == ["p3", "p2"]
+    assert labels(seen) == ["Cleo <Other>, your own record", "Ben Example, born 2015-02-03, your child"]
+
+
+async def test_a_relatives_record_is_granted_for_as_long_as_the_relation_holds(family: PageServer) -> None:
+    chosen = await family.browser.send(await arriving(family, "cleo"), patient="p2")
+    client = await family.client()
+    answer = await family.exchanged(client, (await family.browser.allow(chosen)).answer["code"])
+    assert answer["patient"] == "p2"
+
+
+@pytest.mark.parametrize("patient", ["p1", "p4"])
+async def test_whoever_is_no_relative_is_neither_listed_nor_granted(family: PageServer, patient: str) -> None:
+    seen = await arriving(family, "cleo")
+    assert patient not in listed(seen)
+    assert (await family.browser.send(seen, patient=patient)).status == 400
+
+
+async def test_a_relation_that_ends_before_the_answer_is_not_granted(family: PageServer) -> None:
+    chosen = await family.browser.send(await arriving(family, "cleo"), patient="p2")
+    proxies = family.parts.portal.proxies
+    assert isinstance(proxies, Family)
+    proxies.represented_by.clear()
+    after = await family.browser.allow(chosen)
+    if "code" in after.answer:
+        # Only their own record is left, so that there is nothing to choose any more.
+        assert await patient_of(family, await family.client(), after) == "p3"
+    else:
+        assert after.path in ("/auth/patient", "/auth/consent")
+
+
+async def test_a_code_for_a_relative_is_worth_nothing_once_the_relation_ended(family: PageServer) -> None:
+    chosen = await family.browser.send(await arriving(family, "cleo"), patient="p2")
+    code = (await family.browser.allow(chosen)).answer["code"]
+    proxies = family.parts.portal.proxies
+    assert isinstance(proxies, Family)
+    proxies.represented_by.clear()
+    client = await family.client()
+    form = {
+        "grant_type": "authorization_code",
+        "client_id": client.id,
+        "code": code,
+        "redirect_uri": client.redirect_uris[0],
+        "code_verifier": VERIFIER,
+    }
+    answer = await family.browser.http.post("/auth/token", data=form)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")

@@ -70,7 +70,8 @@ class TestAccessTokens:
     async def test_a_persons_token_says_who_they_are_and_what_was_granted(
         self, tokens: AccessTokens, keys: Keys, clock: Clock
     ) -> None:
-        token, seconds = await tokens.mint(grant(encounter="e1"), client(), account(), BASE)
+        given = grant(encounter="e1", acr="level2", amr=("pwd",), auth_time=clock() - 5)
+        token, seconds = await tokens.mint(given, client(), account(), BASE)
         assert seconds == SETTINGS.access_token_seconds
         access = await tokens.read(token)
         assert access == AccessContext(
@@ -89,6 +90,7 @@ class TestAccessTokens:
             grant="grant-1",
             expires=clock() + seconds,
             signed_by=(await keys.signing()).kid,
+            acr="level2",
         )
 
     async def test_a_system_clients_token_speaks_for_the_client(self, tokens: AccessTokens) -> None:
@@ -164,7 +166,7 @@ class TestAccessTokens:
 
 class TestIdTokens:
     async def test_it_says_who_signed_in_to_the_client(self, tokens: AccessTokens, keys: Keys, clock: Clock) -> None:
-        given = grant(nonce="n-1", auth_time=clock() - 5)
+        given = grant(nonce="n-1", auth_time=clock() - 5, acr="level2", amr=("pwd", "otp", "mfa"))
         signed = await tokens.id_token(given, client(), account(), BASE, "an access token")
         assert jwt.decode(signed, (await keys.signing()).key, algorithms=["RS256"]).claims == {
             "iss": BASE,
@@ -173,6 +175,8 @@ class TestIdTokens:
             "exp": clock() + SETTINGS.id_token_seconds,
             "iat": clock(),
             "auth_time": clock() - 5,
+            "acr": "level2",
+            "amr": ["pwd", "otp", "mfa"],
             "nonce": "n-1",
             "at_hash": sealed(hashlib.sha256(b"an access token").digest()[:16]),
             "fhirUser": f"{BASE}/Patient/p1",

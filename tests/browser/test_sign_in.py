@@ -310,7 +310,7 @@ async def _tab_to(page: Page, is_there: str) -> None:
 
 async def test_what_is_wrong_is_said_where_it_is_noticed(site: Site) -> None:
     page = (await refused_login(site)).page
-    assert "The username or the password is wrong." in await page.get_by_role("alert").inner_text()
+    assert "This was not recognized." in await page.get_by_role("alert").inner_text()
     name = page.get_by_label("Username")
     assert await name.get_attribute("aria-invalid") == "true"
     assert await name.get_attribute("aria-describedby") == "fault"

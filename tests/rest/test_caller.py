@@ -6,7 +6,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from smart_auth.access import AccessContext
+from fhir_server.rest.caller import _refusal
+from smart_auth.access import AccessContext, NotAdmitted
+from smart_auth.tokens import expired
 from tests.rest.access import as_bearer, guarded, scopes
 from tests.rest.conftest import numbers
 
@@ -58,6 +60,16 @@ async def test_an_unknown_token_is_a_401_that_says_so(api: httpx.AsyncClient) ->
     assert answer.status_code == 401
     assert 'error="invalid_token"' in answer.headers["www-authenticate"]
     assert answer.json()["issue"][0]["code"] == "login"
+
+
+async def test_a_missing_and_an_expired_token_are_told_apart_by_a_word() -> None:
+    def slug(refused: NotAdmitted) -> str | None:
+        return _refusal(refused).issues[0].slug
+
+    assert slug(NotAdmitted(None, "Sign in first.")) == "token-missing"
+    assert slug(expired()) == "token-expired"
+    assert slug(NotAdmitted("invalid_token", "The access token was revoked.")) is None
+    assert slug(NotAdmitted(None, "Try again.", 503)) is None
 
 
 async def test_a_token_in_the_query_is_none(api: httpx.AsyncClient) -> None:

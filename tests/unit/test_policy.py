@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fhir_server.core.outcome import FhirError
+from fhir_server.core.proxied import Proxied
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.registry import resource_types
@@ -31,7 +32,7 @@ from fhir_server.policy import (
 )
 from fhir_server.search.request import Reach, Visible
 from fhir_server.search.visible import merged
-from smart_auth.access import AccessContext, ResourceScope
+from smart_auth.access import OPEN_TYPES, AccessContext, ResourceScope
 
 LETTERS: tuple[Permission, ...] = ("c", "r", "u", "d", "s")
 LABORATORY = "http://terminology.hl7.org/CodeSystem/observation-category|laboratory"
@@ -49,9 +50,14 @@ def scope(text: str) -> ResourceScope:
     return ResourceScope(level, type, frozenset(letters), filters)  # type: ignore[arg-type]
 
 
-def sight(kind: str, *scopes: str, related: tuple[str, ...] = (), **context: Any) -> Sight:
+def sight(
+    kind: str, *scopes: str, related: tuple[str, ...] = (), proxied: tuple[Proxied, ...] = (), **context: Any
+) -> Sight:
+    if kind == "patient" and "patient" in context:
+        # A launch is for a record of their own, where a test says nothing else.
+        context.setdefault("patients", (context["patient"],))
     access = AccessContext("s", "client", kind, tuple(map(scope, scopes)), **context)  # type: ignore[arg-type]
-    return Sight(access, frozenset(related))
+    return Sight(access, frozenset(related), proxied=proxied)
 
 
 def owned(*owners: str, **more: Any) -> Visible:
@@ -126,7 +132,8 @@ def test_a_practitioner_without_relations_sees_no_record() -> None:
 
 
 def test_a_practitioners_launch_patient_must_be_a_related_one_at_each_request() -> None:
-    scopes, launched = "patient/*.rs", {"patient": "a"}
+    scopes: str = "patient/*.rs"
+    launched: dict[str, Any] = {"patient": "a"}
     assert visible(sight("practitioner", scopes, related=("a", "b"), **launched), "Condition", "s") == owned(
         "a", without_labels=RESTRICTED
     )
@@ -205,6 +212,73 @@ def test_only_the_operator_and_administrators_look_behind_a_search() -> None:
     assert may_look_behind(sight("admin", "user/*.rs"))
     for kind in ("patient", "practitioner", "officer", "system"):
         assert not may_look_behind(sight(kind, "user/*.rs"))
+
+
+ADOL = "adol|http://terminology.hl7.org/CodeSystem/v3-ActCode"
+CHILD, TEENAGER = Proxied("child"), Proxied("teenager", (ADOL,))
+
+
+def test_for_whom_a_patient_acts_is_seen_beside_their_own_record_without_what_is_left_out() -> None:
+    caller = sight("patient", "user/*.rs", patients=("a",), proxied=(CHILD, TEENAGER))
+    expected = Visible((Reach(("a",)), Reach(("child",)), Reach(("teenager",), without_labels=(ADOL,))))
+    for type in ("Observation", "Patient", "Consent"):
+        assert visible(caller, type, "s") == expected
+    assert visible(caller, "Organization", "s") == Visible((Reach(without_labels=RESTRICTED),))
+    assert visible(caller, "Group", "s") == NOWHERE
+
+
+@pytest.mark.parametrize(("patient", "labels"), [("child", ()), ("teenager", (ADOL,))])
+def test_a_launch_for_a_relative_holds_as_long_as_the_relation_does(patient: str, labels: tuple[str, ...]) -> None:
+    access = sight("patient", "patient/*.rs", patient=patient, patients=("a",)).access
+    assert access is not None
+    related = Sight(access, proxied=(CHILD, TEENAGER))
+    assert visible(related, "Observation", "s") == owned(patient, without_labels=labels)
+    for over in ((), (Proxied("other"),)):
+        assert visible(Sight(access, proxied=over), "Observation", "s") == NOWHERE
+        assert visible(Sight(access, proxied=over), "Organization", "s") == NOWHERE
+    assert visible(related, "Observation", "s") == owned(patient, without_labels=labels)
+
+
+def test_a_launch_for_oneself_reaches_no_relative() -> None:
+    caller = sight("patient", "patient/*.rs", patient="a", proxied=(CHILD,))
+    assert visible(caller, "Observation", "s") == owned("a")
+
+
+def test_what_an_administrator_gave_by_word_is_seen_whole() -> None:
+    caller = sight("patient", "patient/*.rs", patient="teenager", patients=("a", "teenager"), proxied=(TEENAGER,))
+    assert visible(caller, "Observation", "s") == owned("teenager")
+
+
+def test_nobody_but_a_patient_has_a_family() -> None:
+    for kind in ("practitioner", "officer", "system"):
+        with_family, without = (sight(kind, "user/*.rs", "system/*.rs", proxied=each) for each in ((CHILD,), ()))
+        assert visible(with_family, "Observation", "s") == visible(without, "Observation", "s")
+
+
+@pytest.mark.parametrize("type", resource_types())
+def test_level_one_sees_no_clinical_record_whatever_the_scopes(type: str) -> None:
+    for kind in ("patient", "practitioner", "officer", "admin"):
+        caller = sight(kind, "user/*.cruds", "patient/*.cruds", acr="level1", related=("a",), patient="a")
+        if type in OPEN_TYPES:
+            assert visible(caller, type, "r") == visible(
+                sight(kind, "user/*.cruds", "patient/*.cruds", related=("a",), patient="a"), type, "r"
+            )
+            continue
+        assert visible(caller, type, "r") is None
+        with pytest.raises(FhirError) as refused:
+            permitted(caller, type, "s", "_include")
+        assert (refused.value.status, refused.value.issues[0].number) == (403, 6043)
+        assert refused.value.issues[0].slug == "insufficient-assurance"
+        assert "Upgrade your DS Logon to Premium (level 2) at /auth/logon/upgrade" in refused.value.issues[0].text
+
+
+def test_a_system_client_signs_in_by_no_logon_and_has_no_level() -> None:
+    assert visible(sight("system", "system/*.rs", acr="level1", purposes=("ETREAT",)), "Observation", "s") is EVERYTHING
+
+
+def test_level_two_and_cards_see_alike() -> None:
+    two, card = (sight("patient", "patient/*.rs", patient="a", acr=acr) for acr in ("level2", "card"))
+    assert visible(two, "Observation", "s") == visible(card, "Observation", "s") == owned("a")
 
 
 def test_granted_names_the_types_that_scopes_cover() -> None:

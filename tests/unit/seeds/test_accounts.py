@@ -1,12 +1,13 @@
 """The accounts that people try the server with: of each kind, about people who are there, with keys that fit."""
 
+from base64 import b32decode
 from datetime import date
 from typing import Any, cast
 
 import pytest
 from joserfc.jwk import KeySet, import_key
 
-from seeds.accounts import clients, private_key, users
+from seeds.accounts import clients, dod_id, private_key, users
 from seeds.population import demo
 from tests.require import ROOT
 
@@ -25,8 +26,34 @@ def test_clinicians_come_from_every_agency() -> None:
     assert agencies == {f"urn:fhir-server:agency:{name}" for name in ("va", "dod", "uscg", "noaa")}
 
 
-def test_somebody_acts_for_others_and_somebody_for_nobody_else() -> None:
-    assert {len(each.patients) > 1 for each in users() if each.kind == "patient"} == {True, False}
+def test_nobody_has_more_than_their_own_record_by_word() -> None:
+    assert {len(each.patients) for each in users() if each.kind == "patient"} == {1}
+
+
+def test_somebody_is_of_level_one_and_somebody_has_a_second_factor() -> None:
+    assert {each.level for each in users()} == {"level1", "level2"}
+    secrets = [each.totp_secret for each in users() if each.totp_secret]
+    assert secrets and all(len(b32decode(each)) == 20 for each in secrets)
+
+
+def test_a_designed_person_has_the_dod_id_of_their_patient() -> None:
+    patients = {each["id"]: each for each in demo(date(2026, 11, 22)) if each["resourceType"] == "Patient"}
+    for user in users():
+        for id in user.patients:
+            assert dod_id(id) in {each.get("value") for each in patients[id]["identifier"]}
+    assert dod_id("nobody") is None
+
+
+def test_who_acts_for_whom_follows_from_the_records() -> None:
+    resources = demo(date(2026, 11, 22))
+    found = {
+        each["id"]: {link["target"]["reference"] for link in each["link"]}
+        for each in resources
+        if each["resourceType"] == "Person"
+    }
+    children = {f"RelatedPerson/rivera-{each}-sponsor" for each in ("sofia", "mateo", "lucia", "tomas")}
+    assert children | {"RelatedPerson/ortega-carmen-sponsor"} <= found["rivera-ana-person"]
+    assert "RelatedPerson/nakamura-kenji-agent" in found["nakamura-emi-person"]
 
 
 def test_usernames_and_client_ids_are_given_once() -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from fhir_server.core import codec
 from fhir_server.core.reference import is_id
+from seeds.facilities import SUPPORT_LINES
 from seeds.families import MEMBERS
 from seeds.model import Agency, BeneficiaryClass, Branch
 from seeds.population import demo
@@ -130,13 +131,19 @@ def test_everything_is_marked_as_test_data_of_the_demo_population_and_says_which
         assert meta["source"] in sources, name_of(each)
 
 
+DESKS = {number for _, _, numbers, _ in SUPPORT_LINES for number in numbers}
+"""Public help desks, which have their own numbers."""
+
+
 def test_no_identifier_number_or_address_can_be_anybodys(population: list[Resource]) -> None:
     for each in population:
         for identifier in each.get("identifier", ()) if isinstance(each.get("identifier"), list) else ():
             if identifier.get("system") == "http://hl7.org/fhir/sid/us-ssn":
                 assert re.fullmatch(r"9\d{8}", identifier["value"]), name_of(each)
         for contact in each.get("telecom", ()):
-            if contact["system"] == "phone":
+            if contact["system"] == "phone" and contact["value"] in DESKS:
+                assert each["resourceType"] == "HealthcareService", name_of(each)
+            elif contact["system"] == "phone":
                 assert re.fullmatch(r"\d{3}-555-01\d\d", contact["value"]), (name_of(each), contact)
             else:
                 assert contact["system"] == "email" and contact["value"].endswith("example.org")

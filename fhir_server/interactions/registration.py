@@ -1,0 +1,145 @@
+"""What every write of a registration's Task must keep to, whoever writes and by whatever interaction.
+
+The steps are those of care.registration. A Task is written only over the version that was looked at, so that of two
+decisions at the same time one stands and the other is a 412.
+"""
+
+from dataclasses import replace
+
+from fhir_server.care.registration import TRANSITIONS, may_follow
+from fhir_server.care.registration_tasks import (
+    REGISTRATION,
+    beneficiary_of,
+    changed_elements,
+    moment,
+    owner_of,
+    patient_of,
+    requester_of,
+    task_kind,
+)
+from fhir_server.core import outcome
+from fhir_server.core.codec import decode
+from fhir_server.core.instant import now
+from fhir_server.core.resource import Resource
+from fhir_server.core.write_plan import Delete, Document, Expect, Put, WritePlan
+from fhir_server.interactions.care_places import roles
+from fhir_server.interactions.context import RequestContext
+from fhir_server.search.parameter_types.date import to_milliseconds
+from fhir_server.store import related, resources
+from fhir_server.store.related import Naming
+from smart_auth.access import AccessContext
+
+_MOST_VERIFICATIONS = 100
+_BEGINNINGS = frozenset({"requested", "received"})
+
+
+async def checked(context: RequestContext, plan: WritePlan) -> WritePlan:
+    """The plan, each Task of a registration bound to the version that was looked at.
+
+    Raises FhirError 422 for a step that may not follow and for a dependent's registration begun by the dependent, 403
+    for callers who do not decide this one.
+    """
+    access = context.sight.access
+    if access is None or all(document.type != "Task" for document in plan.documents):
+        return plan
+    documents = [await _checked(context, access, each) if each.type == "Task" else each for each in plan.documents]
+    return replace(plan, documents=tuple(documents))
+
+
+async def _checked(context: RequestContext, access: AccessContext, document: Document) -> Document:
+    row = None
+    if not isinstance(document, Put) or document.expect is not Expect.NOTHING:
+        # What is out of the writer's reach is answered by the store, as if it were not there.
+        row = await resources.read(context.server.database, "Task", document.id, document.within or {})
+    former = None if row is None or row.body is None else decode(row.body)
+    if isinstance(document, Delete):
+        if former is not None and task_kind(former) is not None and access.kind not in ("admin", "system"):
+            raise outcome.REGISTRATION_KEPT("A registration is ended by its status; it is not deleted.")
+        return document
+    if former is None:
+        if task_kind(document.resource) is not None:
+            await _check_beginning(context, access, document.resource)
+        return document
+    if task_kind(former) is None and task_kind(document.resource) is None:
+        return document
+    await _check_step(context, access, former, document.resource)
+    if document.if_version is not None or row is None:
+        return document
+    return replace(document, if_version=row.version)
+
+
+async def _check_beginning(context: RequestContext, access: AccessContext, task: Resource) -> None:
+    status = str(task.get("status"))
+    if status not in TRANSITIONS:
+        raise outcome.REGISTRATION_STEP(f"A registration has no status '{status[:32]}'.", "Task.status")
+    if access.kind == "system":
+        return
+    if status not in _BEGINNINGS:
+        raise outcome.REGISTRATION_STEP("A registration begins as 'requested' or 'received'.", "Task.status")
+    if access.kind == "patient":
+        await _check_own(context, access, task)
+    elif access.kind == "practitioner":
+        await _check_place(context, access, task)
+
+
+async def _check_own(context: RequestContext, access: AccessContext, task: Resource) -> None:
+    """Patients begin a registration as the one who asks for it, and a dependent's as its sponsor."""
+    own = access.patients[0] if access.patients else ""
+    requester = requester_of(task)
+    if task_kind(task) != REGISTRATION or task.get("status") != "requested" or requester != f"Patient/{own}":
+        text = "You may ask for a registration: a Task of status 'requested' with yourself as requester."
+        raise outcome.REGISTRATION_KEPT(text, "Task.requester")
+    beneficiary = patient_of(task)
+    row = None if beneficiary is None else await resources.read(context.server.database, "Patient", beneficiary)
+    patient = None if row is None or row.body is None else decode(row.body)
+    if beneficiary == own and beneficiary_of(task, patient) == "dependent":
+        text = "A dependent's registration is begun by the sponsor, or by staff in person."
+        raise outcome.REGISTRATION_SPONSOR(text, "Task.requester")
+
+
+async def _check_place(context: RequestContext, access: AccessContext, task: Resource) -> None:
+    """Staff decide what waits where they work, by their roles of today."""
+    owner = owner_of(task)
+    moment_now = to_milliseconds(now())
+    own, organisations = await roles(context.server.database, moment_now, access.fhir_user or "")
+    if owner is None or owner not in (*own, *organisations):
+        text = "This registration waits at an organisation where you have no role now."
+        raise outcome.REGISTRATION_KEPT(text, "Task.owner")
+
+
+async def _check_step(context: RequestContext, access: AccessContext, former: Resource, task: Resource) -> None:
+    if access.kind not in ("practitioner", "admin", "system"):
+        raise outcome.REGISTRATION_KEPT("Registrations are decided by the staff of the organisation that owns them.")
+    if access.kind == "practitioner":
+        await _check_place(context, access, former)
+    status, before = str(task.get("status")), str(former.get("status"))
+    is_review = task_kind(former) != REGISTRATION
+    if task_kind(task) != task_kind(former) or not may_follow(before, status, is_review):
+        text = f"'{before}' is not followed by '{status[:32]}' here."
+        raise outcome.REGISTRATION_STEP(text, "Task.status")
+    if access.kind == "system":
+        return
+    for name in changed_elements(former, task):
+        raise outcome.REGISTRATION_STEP(f"'{name}' of a registration stays what it was.", f"Task.{name}")
+    if is_review or before == status:
+        return
+    if status == "completed":
+        # The account, the family and the notice come with it, and only the server knows whether anything is lacking.
+        text = "The server completes a registration itself, once nothing is lacking: decide the review of its proof."
+        raise outcome.REGISTRATION_STEP(text, "Task.status")
+    if before == "on-hold" and status in ("received", "accepted"):
+        await _check_verified(context, former)
+
+
+async def _check_verified(context: RequestContext, task: Resource) -> None:
+    """What was on hold goes on only after somebody confirmed the person since."""
+    naming = Naming("VerificationResult", (f"target|Patient/{patient_of(task)}",))
+    rows = await related.owned_rows(context.server.database, naming, _MOST_VERIFICATIONS)
+    since = moment(task.get("lastModified"))
+    found = await related.bodies(context.server.database, "VerificationResult", [row.id for row in rows])
+    for _, body in found.values():
+        result = decode(body)
+        if result.get("status") == "validated" and moment(result.get("statusDate")) >= since:
+            return
+    text = "Write a VerificationResult of status 'validated' for this Patient first, of now."
+    raise outcome.REGISTRATION_STEP(text, "Task.status")

@@ -1,0 +1,91 @@
+"""Registrations as they stand in the record, and where staff decide them.
+
+https://hl7.org/fhir/R4/task.html#search, https://hl7.org/fhir/R4/practitionerrole.html
+"""
+
+import hashlib
+from dataclasses import dataclass
+
+from fhir_server.care import registration_resources as made
+from fhir_server.care.registration_case import Case
+from fhir_server.care.registration_tasks import SYSTEM, patient_of, reason_of
+from fhir_server.core.instant import now
+from fhir_server.core.resource import Resource
+from fhir_server.interactions.care_places import roles
+from fhir_server.interactions.context import RequestContext
+from fhir_server.record_writer import RecordWriter
+from fhir_server.search.parameter_types.date import to_milliseconds
+from smart_auth.identity.registration import OpenTask, RegistrarConflict
+
+CODE = ("code", f"{SYSTEM}|registration")
+OPEN = ("status", "requested,received,on-hold,accepted")
+"""Search criteria of registrations, and of those that have not ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """Reads them."""
+
+    writer: RecordWriter
+
+    async def open_of(self, context: RequestContext, patient: str) -> str | None:
+        """The id of the registration of a Patient that has not ended."""
+        pairs = [CODE, ("patient", f"Patient/{patient}"), OPEN]
+        found = await self.writer.found(context, "Task", pairs)
+        return min((str(each["id"]) for each in found), default=None)
+
+    async def free_id(self, registration: str) -> str:
+        """The id of the Task of a registration: the next one, where the last has ended."""
+        digest = hashlib.sha256(registration.encode()).hexdigest()[:20]
+        number = 1
+        while (found := await self.writer.read("Task", f"reg-{digest}-{number}")) is not None:
+            if found[0].get("status") in OPEN[1].split(","):
+                break
+            number += 1
+        return f"reg-{digest}-{number}"
+
+    async def case(self, task: str) -> Case:
+        """A registration with all that decides it. Raises RegistrarConflict where there is no such registration."""
+        found = await self.writer.read("Task", task)
+        patient = None if found is None else await self.writer.read("Patient", patient_of(found[0]) or "-")
+        if found is None or patient is None:
+            raise RegistrarConflict("There is no such registration.")
+        context = self.writer.context("portal")
+        checks = await self.writer.found(context, "VerificationResult", [("target", f"Patient/{patient[0]['id']}")])
+        reviews = await self.writer.found(context, "Task", [("part-of", f"Task/{task}")])
+        places = [place for each in found[0].get("input", ()) for place in places_of(each.get("valueReference"))]
+        proofs = [each for place in places if (each := await self.writer.read(*_split(place))) is not None]
+        return Case(
+            task,
+            found[0],
+            found[1],
+            patient[0],
+            tuple(checks),
+            tuple(reviews),
+            tuple(each for each, _ in proofs if each["resourceType"] == "DocumentReference"),
+        )
+
+    async def places(self, fhir_user: str) -> tuple[str, ...]:
+        """The organisations where a practitioner works, and the practitioner."""
+        own, organisations = await roles(self.writer.server.database, to_milliseconds(now()), fhir_user)
+        return (*organisations, *own)
+
+
+def open_task(case: Case) -> OpenTask:
+    """It as staff are shown it."""
+    name: Resource = next(iter(case.patient.get("name", ())), {})
+    shown = " ".join([*name.get("given", ()), name.get("family", ""), *name.get("suffix", ())]).strip()
+    proofs = tuple((made.proof_kind(each) or "", f"DocumentReference/{each['id']}") for each in case.proofs)
+    born = str(case.patient.get("birthDate", ""))
+    return OpenTask(case.id, shown, born, case.beneficiary, case.status, reason_of(case.task), proofs)
+
+
+def places_of(references: object) -> list[str]:
+    """The relative references among these."""
+    several = references if isinstance(references, list) else [references]
+    return [str(each["reference"]) for each in several if isinstance(each, dict) and "/" in str(each.get("reference"))]
+
+
+def _split(place: str) -> tuple[str, str]:
+    type, _, id = place.partition("/")
+    return type, id

@@ -1,0 +1,155 @@
+"""The pages behind the letters of a registration: who registered alone confirms it, and who was enrolled by a sponsor
+takes up their own logon. GET shows a form, and only its POST uses the link: mail scanners follow links.
+"""
+
+from starlette.responses import Response
+
+from smart_auth.browser_form import browser_form, check_browser_form
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError
+from smart_auth.identity import passwords
+from smart_auth.identity.accounts import LONGEST_USERNAME, LoginTaken, login_of
+from smart_auth.identity.registration import Registrar
+from smart_auth.pages.render import page
+from smart_auth.records import Account, MailLink, Registration
+from smart_auth.registration_forms import day, logon_faults
+from smart_auth.registrations import INVITATION, PURPOSE, Registrations
+from smart_auth.visit import Answer, Visit, see
+
+INVITED = "/auth/registration/dependent"
+CONFIRM = "/auth/registration/confirm"
+DONE = "/auth/registration/status"
+
+OVER = (
+    "This link has ended: it was used already, a newer one was sent, or too much time has passed. "
+    "Register again to get a new one."
+)
+_TAKEN = "This username is taken: choose another one."
+
+
+def answers(registrar: Registrar) -> dict[str, Answer]:
+    """The pages by their paths."""
+    return {CONFIRM: confirm, INVITED: InvitedPage(registrar), DONE: done}
+
+
+async def confirm(visit: Visit) -> Response:
+    """Where the letter's link leads. Raises OAuthError 400 for one that is over or never was."""
+    if visit.is_post:
+        check_browser_form(visit)
+    token = visit.value("token")
+    link = await visit.parts.mail_links.find(PURPOSE, token)
+    if link is None:
+        raise OAuthError(400, "invalid_request", OVER)
+    return await confirmed(visit, link, token)
+
+
+async def done(visit: Visit) -> Response:
+    """What comes next, said without saying how far it is: the letter does."""
+    return page("registration_confirmed.html", {"fault": ""})
+
+
+async def confirmed(visit: Visit, link: MailLink, token: str) -> Response:
+    """The link of who registered alone. POST asks for the password that was chosen.
+
+    Raises OAuthError 400 for a link that is over.
+    """
+    registrar = visit.parts.portal.registrar
+    if registrar is None:
+        raise OAuthError(404, "invalid_request", "There is no registration here.")
+    registrations = Registrations(visit.parts, registrar)
+    registration = await registrations.get(link.subject)
+    if registration is None or registration.account is not None or registration.decided_at is not None:
+        raise OAuthError(400, "invalid_request", OVER)
+    if not visit.is_post:
+        return _form(visit, registration, token)
+    attempts = f"link {link.id}"
+    await visit.parts.limits.check_logins(attempts)
+    if not await passwords.is_right(visit.value("password"), registration.password_hash):
+        await visit.parts.limits.failed_login(attempts)
+        await visit.parts.note("registration", "wrong password at the link of a registration", is_failure=True)
+        return _form(visit, registration, token, CREDENTIAL_NOT_RECOGNIZED, 401)
+    await visit.parts.limits.check_logins(attempts)
+    username = visit.value("username").strip() or registration.username
+    if not 0 < len(login_of(username)) <= LONGEST_USERNAME:
+        return _form(visit, registration, token, f"A username has 1 to {LONGEST_USERNAME} characters.", is_taken=True)
+    if await visit.parts.mail_links.use(PURPOSE, token) is None:
+        raise OAuthError(400, "invalid_request", OVER)
+    try:
+        account = await _added(visit, registrations, registration, username, registration.password_hash)
+    except LoginTaken:
+        left = max(60, link.expires_at - visit.parts.now())
+        token = await visit.parts.mail_links.issue(PURPOSE, registration.id, left)
+        return _form(visit, registration, token, _TAKEN, is_taken=True)
+    await registrations.activated(registration.id, account)
+    await visit.parts.note("registration", "e-mail address of a registration confirmed", account=account)
+    return see(DONE)
+
+
+class InvitedPage:
+    """A dependent of age, whom the sponsor enrolled, takes up their own logon: what they say must be theirs."""
+
+    def __init__(self, registrar: Registrar) -> None:
+        self.registrar = registrar
+
+    async def __call__(self, visit: Visit) -> Response:
+        """GET asks for birth date, username and password; POST makes the logon. Raises OAuthError 400, 429."""
+        if visit.is_post:
+            check_browser_form(visit)
+        token = visit.value("token")
+        link = await visit.parts.mail_links.find(INVITATION, token)
+        registrations = Registrations(visit.parts, self.registrar)
+        registration = None if link is None else await registrations.get(link.subject)
+        if link is None or registration is None or registration.account is not None or registration.sealed is None:
+            raise OAuthError(400, "invalid_request", OVER)
+        if not visit.is_post:
+            return self._form(visit, token, ())
+        attempts = f"link {link.id}"
+        await visit.parts.limits.check_logins(attempts)
+        entered = registrations.entered(registration)
+        if day(visit.value("birth_date")) != entered.birth_date:
+            await visit.parts.limits.failed_login(attempts)
+            await visit.parts.note("registration", "wrong birth date at an invitation", is_failure=True)
+            return self._form(visit, token, (CREDENTIAL_NOT_RECOGNIZED,), 401)
+        await visit.parts.limits.check_logins(attempts)
+        faults = logon_faults(visit, entered.shown_name, registration.email)
+        if faults:
+            return self._form(visit, token, faults)
+        if await visit.parts.mail_links.use(INVITATION, token) is None:
+            raise OAuthError(400, "invalid_request", OVER)
+        hashed = await passwords.hashed(visit.value("password"))
+        try:
+            username = visit.value("username").strip()
+            account = await _added(visit, registrations, registration, username, hashed)
+        except LoginTaken:
+            left = max(60, link.expires_at - visit.parts.now())
+            token = await visit.parts.mail_links.issue(INVITATION, registration.id, left)
+            return self._form(visit, token, (_TAKEN,))
+        await registrations.activated(registration.id, account)
+        await visit.parts.note("registration", "a dependent took up an invitation", account=account)
+        return see(DONE)
+
+    def _form(self, visit: Visit, token: str, faults: tuple[str, ...], status: int = 400) -> Response:
+        kept = {name: visit.value(name) if visit.is_post else "" for name in ("birth_date", "username")}
+        rules = visit.parts.password_policy.in_words()
+        values = {**kept, "token": token, "rules": rules, "faults": faults, "fault": " ".join(faults)}
+        return browser_form(visit, "registration_invited.html", values, status if faults else 200)
+
+
+async def _added(
+    visit: Visit, registrations: Registrations, registration: Registration, username: str, password_hash: str
+) -> Account:
+    """An account that lets nobody in yet. Raises LoginTaken."""
+    accounts = visit.parts.accounts
+    name = registrations.entered(registration).shown_name
+    added = await accounts.add(
+        username, "", "patient", name=name, level="level1", email=registration.email, added_by="registration"
+    )
+    # Until here there was no password, and from here on the logon is not active.
+    fields = {"password_hash": password_hash, "is_logon_active": False, "email_verified_at": visit.parts.now()}
+    return await accounts.change(added.id, **fields) or added
+
+
+def _form(
+    visit: Visit, registration: Registration, token: str, fault: str = "", status: int = 400, is_taken: bool = False
+) -> Response:
+    values = {"token": token, "username": registration.username, "is_taken": is_taken, "fault": fault}
+    return browser_form(visit, "registration_confirm.html", values, status if fault else 200)
