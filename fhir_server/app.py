@@ -35,7 +35,7 @@ from fhir_server.rest.landing import Demo, landing_route
 from fhir_server.rest.metrics import metrics_route
 from fhir_server.rest.middleware import Surroundings
 from fhir_server.rest.openapi import openapi_route
-from fhir_server.rest.routes import routes
+from fhir_server.rest.routes import MostAsked, routes
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import keys, mongo
 from fhir_server.store.audit import Auditor
@@ -135,7 +135,7 @@ class _Application(FastAPI):
             await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        app: ASGIApp = self.router
+        app: ASGIApp = MostAsked(self.router)
         for layer, args, options in reversed(self.user_middleware):
             app = layer(app, *args, **options)
         return app

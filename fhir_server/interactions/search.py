@@ -136,7 +136,7 @@ class _Run:
         self.state = state
         self.phases = phases
         self.known = known
-        self.words = asked_words(request.conditions)
+        self.words = asked_words(request.conditions) if known is None else known.words
         self.began = monotonic()
 
     async def answer(self) -> Answer:
@@ -159,7 +159,7 @@ class _Run:
         if is_one and _is_first(self.path, self.compartment, state):
             lenient = self.context.lenient or state.lenient
             texts = query_of(request), sent(state.pairs)
-            prepared = Prepared(request, parts[0].resolved, queries[0], *texts)
+            prepared = Prepared(request, parts[0].resolved, queries[0], *texts, self.words)
             keep(self.context, request.type, state.pairs, lenient, prepared)
         return await self.read(reading, parts, queries, is_one)
 

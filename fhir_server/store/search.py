@@ -105,7 +105,10 @@ async def find(database: Database, query: Query, at: At = None, allowance: Allow
         return await find(database, query, None, allowance)
     except DriverError as error:
         raise refused(database, query.type, error) from error
-    return Found([SearchRow(row["_id"], row.get("body", b""), row, query.sort) for row in found.rows], found.at)
+    sort = query.sort
+    if query.bodies:
+        return Found([SearchRow(row["_id"], row["body"], row, sort) for row in found.rows], found.at)
+    return Found([SearchRow(row["_id"], b"", row, sort) for row in found.rows], found.at)
 
 
 def refused(database: Database, type: str, error: DriverError) -> FhirError:
