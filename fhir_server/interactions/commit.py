@@ -29,7 +29,7 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     """Store a plan whole or not at all; what became of each document, in the plan's order.
 
     Raises what `transactions.run` raises but Fenced: then the index values are made anew and the plan is run again.
-    Raises FhirError 422 where a SearchParameter defines what another one does.
+    Raises FhirError 422 where a SearchParameter defines what another one does, 403 as `with_owners` does.
     """
     database, parameters = context.server.database, context.server.parameters
     plan = replace(plan, effects=agency.effects(context, plan.documents))

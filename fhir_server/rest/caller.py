@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import Failure, FhirError
-from fhir_server.interactions.care_relation import related_patients
+from fhir_server.interactions.care_relation import care_relations
 from fhir_server.interactions.context import Server
 from fhir_server.policy import OPERATOR, Sight
 from fhir_server.rest.headers import lines
@@ -45,12 +45,11 @@ async def sight_of(request: Request, server: Server) -> Sight:
         access = await guard.admitted(_authorization(request))
     except NotAdmitted as refused:
         raise _refusal(refused) from None
-    return Sight(access, await _related(server, access))
-
-
-async def _related(server: Server, access: AccessContext) -> frozenset[str]:
-    """The patients a practitioner has a care relation with; nobody else's sight depends on one."""
-    return await related_patients(server, access.fhir_user) if access.kind == "practitioner" else frozenset()
+    if access.kind != "practitioner":
+        return Sight(access)
+    # Nobody else's sight depends on whom they care for.
+    relations = await care_relations(server, access.fhir_user)
+    return Sight(access, relations.patients, relations.places)
 
 
 def _guard(request: Request) -> Guard | None:
