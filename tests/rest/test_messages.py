@@ -272,6 +272,20 @@ class TestWrites:
         told = await self.create(writers, (await doctor(context)).sight, sender, DR)
         assert (told.status, told.element) == (403, "Communication.sender")
 
+    async def test_a_patient_speaks_for_themselves_alone(self, writers: Writers, context: RequestContext) -> None:
+        access = AccessContext(
+            "a", "app", "patient", scopes("patient/*.cruds"), fhir_user="RelatedPerson/r", patient="a", patients=("a",)
+        )
+        statuses = {}
+        for sender in ("Patient/a", "RelatedPerson/r", "Patient/b", DR):
+            told = await self.create(writers, Sight(access), sender, DR)
+            statuses[sender] = told.status
+            if told.status == 201:
+                away = message(told.id, "a", DR, "Patient/a")
+                assert (await writers.ask(Sight(access), "PUT", f"Communication/{told.id}", away)).status == 403
+                assert (await writers.ask(OPERATOR, "DELETE", f"Communication/{told.id}")).status == 204
+        assert statuses == {"Patient/a": 201, "RelatedPerson/r": 201, "Patient/b": 403, DR: 403}
+
     async def test_a_message_into_a_strangers_record_is_refused(
         self, writers: Writers, context: RequestContext
     ) -> None:
