@@ -63,6 +63,13 @@ def _searches(population: Population, chance: random.Random) -> Iterator[Line]:
         yield "GET", f"/fhir/Observation?patient={patient}&_sort=-date&_count={PAGE}", b""
 
 
+def _new_searches(population: Population, chance: random.Random) -> Iterator[Line]:
+    # A moment before all rows, which excludes none of them and makes each search another one.
+    for number, (method, path, body) in enumerate(_searches(population, chance)):
+        moment = f"2001-01-01T00:{number // 60 % 60:02}:{number % 60:02}.{number % 997:03}Z"
+        yield method, f"{path}&_lastUpdated=gt{moment}", body
+
+
 def _creates(population: Population, chance: random.Random) -> Iterator[Line]:
     while True:
         yield (
@@ -88,6 +95,7 @@ def _transactions(population: Population, chance: random.Random) -> Iterator[Lin
 ROWS = (
     BenchmarkRow("read", "an Observation by id", 0.80, _reads, 200),
     BenchmarkRow("search", f"{PAGE} Observations of a patient, newest first", 0.75, _searches, 200),
+    BenchmarkRow("search, never asked before", "the same, each in words of its own", None, _new_searches, 200),
     BenchmarkRow(
         "read, signed in", "the same by a patient's app: token, policy and audit", 0.70, _signed_reads, 200, True
     ),

@@ -21,11 +21,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
 from fhir_server import logs, observability, tracing
+from fhir_server.core.proxied import AgeBands
 from fhir_server.definitions.parameter_set import InForce
 from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
+from fhir_server.portal import portal_of
 from fhir_server.rest.api_pages import ApiPages
 from fhir_server.rest.context import BASE_PATH, sign_in_base
 from fhir_server.rest.cors import Cors
@@ -35,7 +37,8 @@ from fhir_server.rest.landing import Demo, landing_route
 from fhir_server.rest.metrics import metrics_route
 from fhir_server.rest.middleware import Surroundings
 from fhir_server.rest.openapi import openapi_route
-from fhir_server.rest.routes import routes
+from fhir_server.rest.proxies import Proxies
+from fhir_server.rest.routes import MostAsked, routes
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import keys, mongo
 from fhir_server.store.audit import Auditor
@@ -118,6 +121,8 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
     app.add_middleware(Surroundings)
     if settings.auth == "smart":
         app.add_middleware(Cors, origins=partial(_origins, app), endpoints=CROSS_ORIGIN_ENDPOINTS)
+    # Outermost: nothing after it looks at a header that only a proxy may send.
+    app.add_middleware(Proxies, trusted=frozenset(settings.trusted_proxies), card_header=settings.card_header)
     return app
 
 
@@ -135,7 +140,7 @@ class _Application(FastAPI):
             await self.middleware_stack(scope, receive, send)
 
     def build_middleware_stack(self) -> ASGIApp:
-        app: ASGIApp = self.router
+        app: ASGIApp = MostAsked(self.router)
         for layer, args, options in reversed(self.user_middleware):
             app = layer(app, *args, **options)
         return app
@@ -163,7 +168,7 @@ async def _signing_in(
     auditor = auditor_of(settings, server.database, worker)
     await auditor.begin()
     app.state.auditor = auditor
-    authorization = sign_in(settings, server, auditor)
+    authorization = await sign_in(settings, server, auditor)
     await authorization.keys.begin()
     app.state.authorization = authorization
     app.state.guard = guard or authorization.guard
@@ -185,7 +190,8 @@ def _origins(app: FastAPI) -> frozenset[str]:
 def _pages(settings: Settings) -> list[Route]:
     """What a person at a browser is shown besides answers."""
     signs_in = settings.auth == "smart"
-    landing = landing_route(Demo(STORIES, demo_loaded, users(), demo_accounts_loaded), signs_in=signs_in)
+    demo = Demo(STORIES, demo_loaded, users(), demo_accounts_loaded)
+    landing = landing_route(demo, signs_in=signs_in, shows_mailbox=settings.shows_mailbox)
     return [landing, *ApiPages(EXAMPLES).routes(), assets_route()]
 
 
@@ -239,11 +245,15 @@ def auditor_of(settings: Settings, database: mongo.Database, worker: str) -> Aud
     )
 
 
-def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorization:
-    """The authorization server of one process, over the database that all share."""
+async def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorization:
+    """The authorization server of one process, over the database that all share.
+
+    Raises ValueError, in words for whoever runs the server, for settings that cannot be used.
+    """
+    documents = DatabaseDocuments(server.database, Change)
     values = {each.name: getattr(settings, _OTHERWISE.get(each.name, each.name)) for each in fields(SmartSettings)}
     return Authorization.compose(
-        DatabaseDocuments(server.database, Change),
+        documents,
         RecordDirectory(server),
         auditor,
         SmartSettings(**values),
@@ -251,6 +261,8 @@ def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Authorizati
         frozenset(server.own_bases).__contains__,
         sign_in_base,
         seal=key_seal(settings),
+        portal=await portal_of(settings, server, auditor, documents),
+        blocked_passwords=settings.password_blocklist,
     )
 
 
@@ -289,7 +301,7 @@ async def administration(settings: Settings, database: mongo.Database) -> AsyncI
     """The same for one command, with an audit log of its own."""
     auditor = auditor_of(settings, database, f"{socket.gethostname()}-{os.getpid()}-command")
     try:
-        yield sign_in(settings, await compose(settings, database, InForce()), auditor)
+        yield await sign_in(settings, await compose(settings, database, InForce()), auditor)
     finally:
         # Nobody keeps what is said on a terminal.
         await auditor.end(says_anchor=not sys.stderr.isatty())
@@ -308,4 +320,7 @@ async def compose(settings: Settings, database: mongo.Database, parameters: InFo
         parameters=parameters,
         care_relation_days=settings.care_relation_days,
         oauth_endpoints=OAUTH_ENDPOINTS if settings.auth == "smart" else (),
+        card_for=frozenset(settings.card_for),
+        age_bands=AgeBands(settings.proxy_limited_years, settings.proxy_adult_years),
+        help_desk=settings.help_desk,
     )

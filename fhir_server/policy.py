@@ -7,6 +7,7 @@ What each kind of caller sees, and why, is decision 14 (docs/adr/0014-access-ins
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal
 
@@ -16,6 +17,7 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.proxied import Proxied
 from fhir_server.definitions.owners import OwnerKind, owner_rule
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.search.entries import bounded
 from fhir_server.search.escaping import split_unescaped
 from fhir_server.search.index import has_category, parameter_leaves
@@ -72,17 +74,21 @@ _VERBS = {
 }
 _MOST_COMPILED = 20_000
 _MOST_RELATIONS = 64
+_READING: frozenset[str] = frozenset({"r", "s", "rs"})
 
 
 class Sight(msgspec.Struct, frozen=True):
     """Who asks, as far as rows are concerned; made once for a request.
 
     Without `access` it is the operator of a server without sign-in, who sees everything. `related` are the ids of the
-    patients a practitioner has a care relation with; `proxied` are those for whom a patient acts in the family now.
+    patients a practitioner has a care relation with, `places` the names by which messages reach the practitioner:
+    their own, their roles', teams', groups' and organisations'. `proxied` are those for whom a patient acts in the
+    family now.
     """
 
     access: AccessContext | None = None
     related: frozenset[str] = frozenset()
+    places: tuple[str, ...] = ()
     proxied: tuple[Proxied, ...] = ()
 
     @property
@@ -179,7 +185,11 @@ def _compiled(sight: Sight, access: AccessContext, type: str, permission: Permis
         is_granted = True
         categories = _categories(type, scope.filters)
         if categories is not None:
-            reaches += [_granular(each, categories) for each in _reaches(sight, access, type, scope)]
+            if access.kind == "practitioner" and type in PARTICIPANTS:
+                found = _of_participant(sight, access, scope, permission)
+            else:
+                found = _reaches(sight, access, type, scope)
+            reaches += [_granular(each, categories) for each in found]
     return merged(reaches) if is_granted else None
 
 
@@ -245,6 +255,22 @@ def _of_practitioner(
     return reaches
 
 
+def _of_participant(sight: Sight, access: AccessContext, scope: ResourceScope, permission: Permission) -> list[Reach]:
+    """The messages a practitioner takes part in: to care for somebody, or to break the glass, is not to read theirs.
+
+    To take part is enough for reading one, not for writing into a stranger's record.
+    """
+    patient = access.patient
+    owners: tuple[str, ...] | None = None
+    if scope.level == "patient":
+        if patient is None or not (access.emergency or patient in sight.related):
+            return []
+        owners = (patient,)
+    elif permission not in _READING:
+        owners = _ids(sight.related | {patient} if access.emergency and patient is not None else sight.related)
+    return [Reach(owners, without_labels=RESTRICTED, participants=sight.places)]
+
+
 @lru_cache(_MOST_RELATIONS)
 def _ids(related: frozenset[str]) -> tuple[str, ...]:
     # A frozenset keeps its hash: 10,000 ids are put in a tuple once in the second for which they hold.
@@ -254,7 +280,7 @@ def _ids(related: frozenset[str]) -> tuple[str, ...]:
 def _granular(reach: Reach, categories: tuple[tuple[str, ...], ...]) -> Reach:
     if not categories:
         return reach
-    return Reach(reach.owners, reach.source, categories, reach.without_labels)
+    return replace(reach, categories=categories)
 
 
 @lru_cache(4096)

@@ -5,6 +5,7 @@ https://hl7.org/fhir/smart-app-launch/STU2.2/scopes-and-launch-context.html
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from fhir_server.care.registration_tasks import REGISTRATION, task_kind
@@ -12,7 +13,9 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Filter, IndexValues, Keeps, Method
+from fhir_server.definitions.elements import structure
 from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.policy import EVERYTHING, Sight, is_within, permitted, row_filter, visible
 from fhir_server.search.parameter_types import token
 from fhir_server.search.request import Visible
@@ -75,7 +78,8 @@ _MOST_KEPT = 64
 class Bounds:
     """What holds for one caller, type and method.
 
-    `content` is where the resource must lie once it is written, whatever its labels. The others are fields of Put.
+    `content` is where the resource must lie once it is written, whatever its labels. `speakers` are the places of which
+    one must be the first of the type's PARTICIPANTS, where it is a message. The others are fields of Put.
     """
 
     content: Visible = EVERYTHING
@@ -84,6 +88,7 @@ class Bounds:
     agency: str | None = None
     owners: frozenset[str] | None = None
     keeps: Keeps | None = None
+    speakers: tuple[str, ...] | None = None
 
 
 FREE = Bounds()
@@ -120,7 +125,7 @@ def _bounds(sight: Sight, access: AccessContext, type: str, method: Method) -> B
         raise outcome.FORBIDDEN_WRITE(f"You may not {_VERBS[letter]} {type}, whatever the token's scopes.")
     content = _whatever_labels(reach)
     if method == "POST":
-        return Bounds(content, agency=access.agency)
+        return Bounds(content, agency=access.agency, speakers=_speakers(sight, access, type))
     creates = method == "PUT" and _writes(access, type, "c") and visible(sight, type, "c") == reach
     whole = reach is EVERYTHING
     owners = _owners(reach)
@@ -154,6 +159,11 @@ def _is_registrar(access: AccessContext) -> bool:
     return access.kind == "admin" or (access.kind == "system" and access.patient is None)
 
 
+def is_bound_to_patients(sight: Sight) -> bool:
+    """Whether the caller writes records of certain patients alone, and must not learn what else there is."""
+    return sight.access is not None and not _is_registrar(sight.access)
+
+
 def is_person(access: AccessContext) -> bool:
     """Whether it is somebody with a record or patients, who speaks for no agency."""
     return access.kind in ("patient", "practitioner")
@@ -173,9 +183,30 @@ def _keeps(access: AccessContext, type: str) -> Keeps | None:
         return None
     source = access.agency is None
     if access.kind == "practitioner":
-        return Keeps(source=source, labels=frozenset({PATAST}))
+        # Whoever has read a message marks it as read, and puts no words into another's mouth.
+        but_for = _but_speaker(type) if type in PARTICIPANTS else None
+        return Keeps(but_for, source, frozenset({PATAST}))
     # A proxy of two children moves nothing from one's record to the other's; who treats both may put it right.
-    return Keeps(_OF_PATIENT if type == "Patient" else None, source, all_labels=True, owners=True)
+    but_for = _OF_PATIENT if type == "Patient" else _but_speaker(type) if type in PARTICIPANTS else None
+    return Keeps(but_for, source, all_labels=True, owners=True)
+
+
+def _speakers(sight: Sight, access: AccessContext, type: str) -> tuple[str, ...] | None:
+    """Whom a person speaks for in messages; whoever keeps registers, or is an agency's client, passes them on."""
+    if type not in PARTICIPANTS or not is_person(access):
+        return None
+    if access.kind == "practitioner":
+        return sight.places
+    own = (f"Patient/{id}" for id in access.patients)
+    return tuple(filter(None, (access.fhir_user, *own)))
+
+
+@cache
+def _but_speaker(type: str) -> frozenset[str]:
+    """What may be changed of a message: everything but who speaks."""
+    speaker = PARTICIPANTS[type][0]
+    named = {name for element in structure(type).elements for name in (element, f"_{element}")}
+    return frozenset(named - {speaker, f"_{speaker}"})
 
 
 def _owners(reach: Visible) -> frozenset[str] | None:
@@ -194,12 +225,14 @@ def _whatever_labels(reach: Visible) -> Visible:
     return Visible(tuple(replace(each, without_labels=()) for each in reach.reaches))
 
 
-def refuse_content(sight: Sight, content: Visible, resource: Resource, index: IndexValues) -> None:
+def refuse_content(sight: Sight, held: Bounds, resource: Resource, index: IndexValues) -> None:
     """Raise FhirError 403 where the resource would lie outside what its writer may write, naming the element."""
-    access = sight.access
+    access, content = sight.access, held.content
     if access is None:
         return
     type = resource["resourceType"]
+    if held.speakers is not None and (access.kind == "practitioner" or PARTICIPANTS[type][0] in resource):
+        _refuse_others_words(type, held.speakers, index)
     if content is not EVERYTHING and not is_within(content, index):
         raise _outside(type, content, index)
     if access.kind == "patient" and type == "MedicationRequest" and resource.get("intent") != "proposal":
@@ -210,8 +243,15 @@ def refuse_content(sight: Sight, content: Visible, resource: Resource, index: In
         raise outcome.REGISTRATION_KEPT(text, "Task.code")
 
 
+def _refuse_others_words(type: str, speakers: tuple[str, ...], index: IndexValues) -> None:
+    speaker = PARTICIPANTS[type][0]
+    if not any(f"{speaker}|{place}" in index.tokens for place in speakers):
+        text = f"'{speaker}' is neither you nor what you work for: nobody speaks for others."
+        raise outcome.FORBIDDEN_CONTENT(text, f"{type}.{speaker}")
+
+
 def _outside(type: str, content: Visible, index: IndexValues) -> FhirError:
-    whoever = Visible(tuple(replace(reach, owners=None) for reach in content.reaches))
+    whoever = Visible(tuple(replace(reach, owners=None, participants=None) for reach in content.reaches))
     if content.reaches and not is_within(whoever, index):
         text = "Its category is not one that the token's scopes cover."
         return outcome.FORBIDDEN_CONTENT(text, f"{type}.category")

@@ -130,11 +130,17 @@ class Authorization:
 
     async def run(self) -> None:
         """The work in the background, until cancelled: revocations, CORS origins and shared counts kept current,
-        floods told, mail sent.
+        floods told, mail sent, registrations followed up.
         """
-        await asyncio.gather(
-            self.revocations.run(), self.clients.run(), self.limits.run(), self.floods.run(), self.portal.mail.run()
-        )
+        parts = self.revocations, self.clients, self.limits, self.floods, self.portal.mail
+        work = [each.run() for each in parts]
+        registrar = self.portal.registrar
+        if registrar is not None and self.portal.registry is not None:
+            # Not above: it needs this module.
+            from smart_auth.registrations import Registrations
+
+            work += [registrar.run(), Registrations(self, registrar).run()]
+        await asyncio.gather(*work)
 
     async def end(self) -> None:
         """Tell the audit log what is not told yet."""

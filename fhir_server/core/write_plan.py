@@ -31,7 +31,8 @@ class IndexValues(msgspec.Struct, frozen=True):
     """What a resource is found by. The shapes are the row's fields (docs/storage.md). A Struct with plain tuples,
     because every write makes one.
 
-    `categories` are the tokens of the parameter `category`, on types that have it. `withheld` says that it holds an
+    `categories` are the tokens of the parameter `category`, on types that have it. `participants` are the places
+    (`Practitioner/p7`) of those who take part, on types that are seen by these alone. `withheld` says that it holds an
     identifier that is shown to few. `owned_tokens` is `pt`, `tokens`
     `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`, `positions` `g` (longitude,
     latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as they stand. `set_version`
@@ -42,6 +43,7 @@ class IndexValues(msgspec.Struct, frozen=True):
     source: str | None = None
     labels: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    participants: tuple[str, ...] = ()
     withheld: bool = False
     owned_tokens: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.search_parameters import (
     ParameterType,
     SearchParameter,
+    added_by_guides,
     expression_for,
     published,
     search_parameters,
@@ -153,4 +154,4 @@ def _bare(expression: str) -> str:
 
 @cache
 def _published() -> frozenset[str]:
-    return frozenset(published())
+    return frozenset((*published(), *added_by_guides()))

@@ -1,4 +1,5 @@
-"""The search parameters in force: R4's own and those added by SearchParameter resources, under one version number.
+"""The search parameters in force: those of R4 and US Core, and those that SearchParameter resources add, under one
+version number.
 
 https://hl7.org/fhir/R4/searchparameter.html
 """
@@ -39,14 +40,14 @@ class ParameterSet:
         if found is None:
             table = search_parameters(resource_type)
             added = {each.code: each for each in self.added if each.base == resource_type}
-            # R4's own parameters keep their meaning, whatever is added under their codes.
+            # Published parameters keep their meaning, whatever is added under their codes.
             found = MappingProxyType({**added, **table}) if added else table
             self._tables[resource_type] = found
         return found
 
 
 STANDARD = ParameterSet()
-"""R4's own parameters."""
+"""Those of R4 and US Core."""
 
 
 @dataclass(slots=True)

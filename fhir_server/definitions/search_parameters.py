@@ -1,6 +1,7 @@
-"""The search parameters R4 publishes, by the resource type they apply to.
+"""The search parameters that R4 publishes, and those that US Core adds, by the resource type they apply to.
 
-https://hl7.org/fhir/R4/searchparameter-registry.html, https://hl7.org/fhir/R4/searchparameter.html
+https://hl7.org/fhir/R4/searchparameter-registry.html, https://hl7.org/fhir/R4/searchparameter.html,
+https://hl7.org/fhir/us/core/STU7/artifacts.html#search-parameters
 """
 
 import re
@@ -64,7 +65,7 @@ _FIRST_NAME = re.compile(r"[\s(]*([A-Za-z_][A-Za-z0-9_]*)")
 
 @cache
 def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
-    """Parameters of a resource type by code, those of Resource and DomainResource first.
+    """Parameters of a resource type by code, those of Resource and DomainResource first, US Core's last.
 
     Raises KeyError where `resource_type` is none of R4's.
     """
@@ -77,8 +78,13 @@ def search_parameters(resource_type: str) -> Mapping[str, SearchParameter]:
 
 
 def published() -> tuple[str, ...]:
-    """The URLs of all published parameters, in the registry's order."""
-    return tuple(_tables()[0])
+    """The URLs of all parameters of R4, in the registry's order."""
+    return tuple(_rows("r4"))
+
+
+def added_by_guides() -> tuple[str, ...]:
+    """The URLs of those that US Core has and R4 lacks."""
+    return tuple(_rows("us_core"))
 
 
 def expression_for(base: str, expression: str) -> str | None:
@@ -115,15 +121,18 @@ def _concerns(member: str, base: str) -> bool:
 
 @cache
 def _tables() -> tuple[Mapping[str, _Row], Mapping[str, list[_Row]]]:
-    decode = msgspec.json.Decoder(_Row).decode
-    by_url: dict[str, _Row] = {}
+    by_url = {**_rows("r4"), **_rows("us_core")}
     by_base: dict[str, list[_Row]] = {}
-    for line in table("search_parameters"):
-        row = decode(line)
-        by_url[row.url] = row
+    for row in by_url.values():
         for base in row.base:
             by_base.setdefault(base, []).append(row)
     return by_url, by_base
+
+
+@cache
+def _rows(origin: str) -> Mapping[str, _Row]:
+    decode = msgspec.json.Decoder(_Row).decode
+    return {row.url: row for row in map(decode, table("search_parameters", origin))}
 
 
 def _applied(row: _Row, base: str, by_url: Mapping[str, _Row]) -> SearchParameter:

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 from fhir_server.core.reference import parse_reference
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Document, Put, WritePlan
+from fhir_server.core.write_plan import Document, IndexValues, Put, WritePlan
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
+from fhir_server.policy import row_filter, visible
+from fhir_server.policy_writes import bounds, is_bound_to_patients, refuse_content
 from fhir_server.search.index import owned_by
 from fhir_server.store import resources
+from fhir_server.store.resources import WHOEVER, Within
 
 Owners = dict[tuple[str, str], tuple[str, ...]]
 """By type and id."""
@@ -22,7 +25,9 @@ Owners = dict[tuple[str, str], tuple[str, ...]]
 async def with_owners(context: RequestContext, plan: WritePlan) -> WritePlan:
     """The plan in which what names no patient itself belongs to the owners of what it is about, as they are now.
 
-    The first of its paths decides whose references yield any. Raises FhirError 413 as `index_values` does.
+    The first of its paths decides whose references yield any. To a caller who is bound to patients, what is out of
+    sight is as if it were not there. Raises FhirError 413 as `index_values` does, 403 where that makes it a record that
+    the caller may not write.
     """
     if not any(map(_is_open, plan.documents)):
         return plan
@@ -38,11 +43,20 @@ async def with_owners(context: RequestContext, plan: WritePlan) -> WritePlan:
                     document, index=owned_by(document.index, found, document.type, document.id)
                 )
                 owners[document.type, document.id] = found
+    for before, document in zip(plan.documents, documents, strict=True):
+        if isinstance(document, Put) and _is_open(before):
+            held = bounds(context.sight, document.type, document.method)
+            refuse_content(context.sight, held, document.resource, document.index)
     return replace(plan, documents=tuple(documents))
 
 
+def is_open(type: str, index: IndexValues) -> bool:
+    """Whether it is not known yet whose record a resource is."""
+    return not index.owners and owner_rule(type).kind == "rule"
+
+
 def _is_open(document: Document) -> bool:
-    return isinstance(document, Put) and not document.index.owners and owner_rule(document.type).kind == "rule"
+    return isinstance(document, Put) and is_open(document.type, document.index)
 
 
 async def _stored(context: RequestContext, documents: tuple[Document, ...], planned: Owners) -> Owners:
@@ -55,9 +69,19 @@ async def _stored(context: RequestContext, documents: tuple[Document, ...], plan
                         wanted.setdefault(type, set()).add(id)
     found: Owners = {}
     for type, ids in wanted.items():
-        owners = await resources.owners_of(context.server.database, type, ids)
-        found |= {(type, id): whose for id, whose in owners.items()}
+        within = _in_sight(context, type)
+        if within is not None:
+            owners = await resources.owners_of(context.server.database, type, ids, within)
+            found |= {(type, id): whose for id, whose in owners.items()}
     return found
+
+
+def _in_sight(context: RequestContext, type: str) -> Within | None:
+    """The rows of a type by which the caller may say whose record something is; None for none of them."""
+    if not is_bound_to_patients(context.sight):
+        return WHOEVER
+    seen = visible(context.sight, type, "rs")
+    return None if seen is None else row_filter(seen)
 
 
 def _found(context: RequestContext, document: Put, owners: Owners) -> tuple[str, ...]:

@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 from fhir_server.core.trail import Accessed
 from fhir_server.interactions.context import RequestContext
+from fhir_server.store.mongo import Document
 from fhir_server.store.rows import Row
-from fhir_server.store.search import SearchRow
 
 _IS_PLAIN = re.compile(r"[A-Za-z0-9_.:=&-]*").fullmatch
 
@@ -38,20 +38,17 @@ def note_history(context: RequestContext, interaction: str, type: str, rows: Seq
 
 
 def note_search(
-    context: RequestContext,
-    path: str,
-    type: str,
-    query: str,
-    rows: Sequence[tuple[str, SearchRow]],
+    context: RequestContext, path: str, type: str, query: str, places: Iterable[str], documents: Iterable[Document]
 ) -> None:
-    """A search was answered with these rows, what it includes among them. `type` is empty for a search of several."""
+    """A search was answered with what is at these places, included resources among them: with these rows, as MongoDB
+    gave them. `type` is empty for a search of several.
+    """
     if is_audited(context):
         query = f"{path}?{query}" if query else path
-        # Comprehensions: generators took 3 times as long, 40 µs of a page of 50.
-        places = tuple(dict.fromkeys([f"{of}/{row.id}" for of, row in rows]))
-        owners = tuple({owner: None for _, row in rows for owner in row.stored.get("owners", ())})
+        # A comprehension: a generator took 3 times as long.
+        owners = tuple(sorted(set().union(*[each.get("owners", ()) for each in documents])))
         interaction = "search-type" if type else "search-system"
-        context.trail.note(Accessed("E", interaction, type, places, owners, query))
+        context.trail.note(Accessed("E", interaction, type, tuple(dict.fromkeys(places)), owners, query))
 
 
 def sent(pairs: Sequence[tuple[str, str]]) -> str:

@@ -27,7 +27,7 @@ from fhir_server.interactions.audit_filter import (
 )
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.query import refuse_parameters
-from fhir_server.interactions.searchset import SearchPage, Shown, searchset
+from fhir_server.interactions.searchset import SearchPage, Shown, entries_of, searchset
 from fhir_server.interactions.summary import cut, shape_of_read, shortened
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 from fhir_server.search.parameter_types.date import to_datetime, to_milliseconds
@@ -185,7 +185,7 @@ class _Run:
         return seal(server.cursor_key, state, self.path, self.context.sight.caller, now())
 
     def drawn(self, matches: list[Shown], total: int | None, cursor: str | None) -> Answer:
-        page = SearchPage(self.path, self.request, matches, total, cursor)
+        page = SearchPage(self.path, self.request, entries_of(matches), total, cursor)
         return Answer(200, searchset(self.context, page))
 
 

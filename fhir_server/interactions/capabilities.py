@@ -93,7 +93,7 @@ def _statement(
 
 
 def _contact(base: str, help_desk: str, signs_in: bool) -> dict[str, Any]:
-    """Who helps: `Global Service Center, 1-800-600-9332` is a name and a number; where people sign in there is a page."""
+    """Who helps: `Global Service Center, 1-800-600-9332` is a name and a number; where people sign in, a page."""
     if not help_desk:
         return {}
     name, comma, number = help_desk.rpartition(",")

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/practitionerrole.html, https://hl7.org/fhir/R4/location.
 """
 
 import asyncio
+from dataclasses import dataclass
 
 from fhir_server.store.mongo import Database
 from fhir_server.store.related import Naming, referred
@@ -12,6 +13,7 @@ MAX_PLACES = 1_000
 """Locations, services, colleagues and roles that are looked at."""
 _MAX_ROLES = 10_000
 
+_SERVICE = "service|HealthcareService/"
 _REFERENCES = ("practitioner|Practitioner/", "organization|Organization/")
 
 
@@ -26,22 +28,31 @@ def current(
     return Naming(type, tokens, ids, without, ("date",), begins=moment, ends=moment, dated_if_any=True)
 
 
-async def roles(database: Database, moment: int, fhir_user: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The names by which records mean a practitioner or a role, and the organisations where they work, by their roles
-    that are active and current.
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The names by which records mean a practitioner or a role; the organisations and services they work for, by their
+    roles that are active and current.
     """
+
+    own: tuple[str, ...]
+    organisations: tuple[str, ...]
+    services: tuple[str, ...]
+
+
+async def roles(database: Database, moment: int, fhir_user: str) -> Roles:
+    """Those of a practitioner or of a role."""
     is_person = fhir_user.startswith("Practitioner/")
     if is_person:
         naming = current("PractitionerRole", moment, (f"practitioner|{fhir_user}",))
     else:
         naming = current("PractitionerRole", moment, ids=(fhir_user.partition("/")[2],))
     own = {fhir_user: None} if is_person else {}
-    organisations: dict[str, None] = {}
-    for role, tokens in await referred(database, naming, _REFERENCES, MAX_PLACES):
+    found: dict[str, dict[str, None]] = {"practitioner": own, "organization": {}, "service": {}}
+    for role, tokens in await referred(database, naming, (*_REFERENCES, _SERVICE), MAX_PLACES):
         own[f"PractitionerRole/{role}"] = None
         for parameter, place in map(_split, tokens):
-            (own if parameter == "practitioner" else organisations)[place] = None
-    return tuple(own), tuple(organisations)
+            found[parameter][place] = None
+    return Roles(tuple(own), tuple(found["organization"]), tuple(found["service"]))
 
 
 async def places(database: Database, moment: int, organisations: tuple[str, ...]) -> tuple[str, ...]:

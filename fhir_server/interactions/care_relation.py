@@ -22,7 +22,7 @@ import structlog
 
 from fhir_server.core.instant import now
 from fhir_server.interactions.care_places import current, places, roles
-from fhir_server.interactions.care_team import Member, members
+from fhir_server.interactions.care_team import Member, group_members, members
 from fhir_server.interactions.context import Server
 from fhir_server.search.parameter_types.date import to_milliseconds
 from fhir_server.store import related
@@ -85,20 +85,32 @@ _TEAM = Tie(
     ("date",),
     ("status|proposed|", "status|suspended|", "status|inactive|", "status|entered-in-error|"),
 )
+_GROUP = Tie("Group", ("member",))
 
 
-async def related_patients(server: Server, fhir_user: str | None) -> frozenset[str]:
-    """The ids of the patients that `fhir_user` (`Practitioner/p7`, `PractitionerRole/r1`) has a care relation with.
+@dataclass(frozen=True, slots=True)
+class CareRelations:
+    """The ids of the `patients` somebody cares for, and the `places` by which messages reach that one: their own
+    (`Practitioner/p7`), those of their roles and of the services, organisations, care teams and groups they belong to.
+    """
 
-    At most MAX_RELATED, as of a second ago at most where that is quick to find out. Nobody for other users. Raises
-    FhirError 503 where the database is away.
+    patients: frozenset[str] = frozenset()
+    places: tuple[str, ...] = ()
+
+
+NOBODY = CareRelations()
+
+
+async def care_relations(server: Server, fhir_user: str | None) -> CareRelations:
+    """Those of `fhir_user` (`Practitioner/p7`, `PractitionerRole/r1`): at most MAX_RELATED patients, as of a second ago
+    at most where that is quick to find out. NOBODY for other users. Raises FhirError 503 where the database is away.
     """
     if fhir_user is None or not fhir_user.startswith(("Practitioner/", "PractitionerRole/")):
-        return frozenset()
+        return NOBODY
     known = _known(server.database)
-    kept = known.patients.get(fhir_user)
+    kept = known.relations.get(fhir_user)
     if kept is not None and monotonic() < kept.until:
-        return kept.patients
+        return kept.relations
     task = known.running.get(fhir_user)
     if task is None:
         task = asyncio.create_task(_found_out(server, known, fhir_user))
@@ -108,6 +120,11 @@ async def related_patients(server: Server, fhir_user: str | None) -> frozenset[s
     return await asyncio.shield(task)
 
 
+async def related_patients(server: Server, fhir_user: str | None) -> frozenset[str]:
+    """The patients of them alone."""
+    return (await care_relations(server, fhir_user)).patients
+
+
 async def names_related(server: Server, fhir_user: str | None, patient: str) -> bool:
     """Whether there is a care relation with this patient."""
     return patient in await related_patients(server, fhir_user)
@@ -115,16 +132,18 @@ async def names_related(server: Server, fhir_user: str | None, patient: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    patients: frozenset[str]
+    relations: CareRelations
     until: float
 
 
 @dataclass(slots=True)
 class _Known:
-    """What this worker found out. `teams` has version and participants of CareTeams, `is_told` whether the log has."""
+    """What this worker found out. `teams` has version and members of CareTeams and Groups by place; `is_told` is
+    whether the log was.
+    """
 
-    patients: dict[str, _Kept] = field(default_factory=dict)
-    running: dict[str, asyncio.Task[frozenset[str]]] = field(default_factory=dict)
+    relations: dict[str, _Kept] = field(default_factory=dict)
+    running: dict[str, asyncio.Task[CareRelations]] = field(default_factory=dict)
     teams: dict[str, tuple[int, tuple[Member, ...]]] = field(default_factory=dict)
     is_told: bool = False
 
@@ -140,15 +159,15 @@ def _known(database: Database) -> _Known:
     return known
 
 
-async def _found_out(server: Server, known: _Known, fhir_user: str) -> frozenset[str]:
+async def _found_out(server: Server, known: _Known, fhir_user: str) -> CareRelations:
     began = monotonic()
-    patients = await _Search(server, known, to_milliseconds(now())).patients(fhir_user)
+    found = await _Search(server, known, to_milliseconds(now())).relations(fhir_user)
     took = monotonic() - began
-    if len(known.patients) >= _MOST_KEPT:
-        known.patients.clear()
+    if len(known.relations) >= _MOST_KEPT:
+        known.relations.clear()
     # From when it began: what is written while it runs may be missing.
-    known.patients[fhir_user] = _Kept(patients, began + min(max(_KEPT_SECONDS, _SHARE * took), _LONGEST_SECONDS))
-    return patients
+    known.relations[fhir_user] = _Kept(found, began + min(max(_KEPT_SECONDS, _SHARE * took), _LONGEST_SECONDS))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +178,21 @@ class _Search:
     known: _Known
     moment: int
 
-    async def patients(self, fhir_user: str) -> frozenset[str]:
+    async def relations(self, fhir_user: str) -> CareRelations:
         """All of them."""
-        own, organisations = await roles(self._database, self.moment, fhir_user)
-        theirs = await places(self._database, self.moment, organisations)
-        in_teams, at_all = await asyncio.gather(self._in_teams(own), self._tied((*own, *theirs)))
+        found = await roles(self._database, self.moment, fhir_user)
+        own = found.own
+        theirs = await places(self._database, self.moment, found.organisations)
+        teams, groups, at_all = await asyncio.gather(
+            self._memberships(_TEAM, own), self._memberships(_GROUP, own), self._tied((*own, *theirs))
+        )
+        patients = await self._patients(own, frozenset(owner for team in teams for owner in team.owners), at_all)
+        joined = (*(f"CareTeam/{team.id}" for team in teams), *(f"Group/{group.id}" for group in groups))
+        return CareRelations(patients, (*own, *found.organisations, *found.services, *joined))
+
+    async def _patients(
+        self, own: tuple[str, ...], in_teams: frozenset[str], at_all: frozenset[str] | None
+    ) -> frozenset[str]:
         if at_all is not None and len(in_teams | at_all) <= MAX_RELATED:
             return in_teams | at_all
         self._tell()
@@ -193,26 +222,28 @@ class _Search:
         )
         return await related.owners(self._database, naming, MAX_RELATED)
 
-    async def _in_teams(self, own: tuple[str, ...]) -> frozenset[str]:
-        """The patients of the teams that have this person as a participant today."""
-        tokens = tuple(f"{parameter}|{place}" for parameter in _TEAM.parameters for place in own)
-        working = current(_TEAM.type, self.moment, tokens, without=_TEAM.without)
+    async def _memberships(self, tie: Tie, own: tuple[str, ...]) -> list[related.OwnedRow]:
+        """The teams or groups that have this person as a member today."""
+        tokens = tuple(f"{parameter}|{place}" for parameter in tie.parameters for place in own)
+        working = current(tie.type, self.moment, tokens, without=tie.without)
         rows = await related.owned_rows(self._database, working, MAX_RELATED)
-        await self._read_teams([row for row in rows if self.known.teams.get(row.id, (0, ()))[0] != row.version])
-        found: set[str] = set()
-        for row in rows:
-            _, participants = self.known.teams.get(row.id, (0, ()))
-            if any(each.place in own and each.begins <= self.moment <= each.ends for each in participants):
-                found |= set(row.owners)
-        return frozenset(found)
+        teams = self.known.teams
+        await self._read_members(
+            tie.type, [row for row in rows if teams.get(f"{tie.type}/{row.id}", (0, ()))[0] != row.version]
+        )
+        return [row for row in rows if self._holds(teams.get(f"{tie.type}/{row.id}", (0, ()))[1], own)]
 
-    async def _read_teams(self, rows: list[related.OwnedRow]) -> None:
+    def _holds(self, among: tuple[Member, ...], own: tuple[str, ...]) -> bool:
+        return any(each.place in own and each.begins <= self.moment <= each.ends for each in among)
+
+    async def _read_members(self, type: str, rows: list[related.OwnedRow]) -> None:
         if len(self.known.teams) + len(rows) > _MOST_TEAMS:
             self.known.teams.clear()
+        read = members if type == _TEAM.type else group_members
         for start in range(0, len(rows), _READ_AT_ONCE):
             ids = [row.id for row in rows[start : start + _READ_AT_ONCE]]
-            for id, (version, body) in (await related.bodies(self._database, _TEAM.type, ids)).items():
-                self.known.teams[id] = version, members(body, self.server.own_bases)
+            for id, (version, body) in (await related.bodies(self._database, type, ids)).items():
+                self.known.teams[f"{type}/{id}"] = version, read(body, self.server.own_bases)
 
     def _tell(self) -> None:
         if not self.known.is_told:

@@ -1,8 +1,9 @@
-"""Who takes part in a CareTeam, and for how long.
+"""Who is in a CareTeam or a Group, and for how long.
 
-https://hl7.org/fhir/R4/careteam.html
+https://hl7.org/fhir/R4/careteam.html, https://hl7.org/fhir/R4/group.html
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -13,7 +14,7 @@ from fhir_server.search.parameter_types.reference import located
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A participant: `place` as the index writes references (`Practitioner/p7`), and the time, in ms since 1970 UTC."""
+    """A member: `place` as the index writes references (`Practitioner/p7`), and the time, in ms since 1970 UTC."""
 
     place: str
     begins: int
@@ -22,13 +23,27 @@ class Member:
 
 def members(body: bytes, own_bases: tuple[str, ...]) -> tuple[Member, ...]:
     """The participants that are named by a reference, from the stored JSON of a CareTeam."""
-    found: list[Member] = []
-    for participant in _care_team.decode(body).participant:
-        text = participant.member.reference if participant.member else None
+    found = ((each.member, each.period) for each in _care_team.decode(body).participant)
+    return _named(found, own_bases)
+
+
+def group_members(body: bytes, own_bases: tuple[str, ...]) -> tuple[Member, ...]:
+    """Those of a Group, but for inactive ones; nobody is in a group that is not in use."""
+    group = _group.decode(body)
+    found = ((each.entity, each.period) for each in group.member if not each.inactive)
+    return _named(found, own_bases) if group.active else ()
+
+
+def _named(
+    found: "Iterable[tuple[_Reference | None, _Period | None]]", own_bases: tuple[str, ...]
+) -> tuple[Member, ...]:
+    named: list[Member] = []
+    for reference, period in found:
+        text = reference.reference if reference else None
         place = located(text, own_bases) if text else None
         if place is not None:
-            found.append(Member(place, *_stretch(participant.period or _Period())))
-    return tuple(found)
+            named.append(Member(place, *_stretch(period or _Period())))
+    return tuple(named)
 
 
 def _stretch(period: "_Period") -> tuple[int, int]:
@@ -54,4 +69,16 @@ class _CareTeam(msgspec.Struct):
     participant: list[_Participant] = []
 
 
+class _GroupMember(msgspec.Struct):
+    entity: _Reference | None = None
+    period: _Period | None = None
+    inactive: bool = False
+
+
+class _Group(msgspec.Struct):
+    member: list[_GroupMember] = []
+    active: bool = True
+
+
 _care_team = msgspec.json.Decoder(_CareTeam)
+_group = msgspec.json.Decoder(_Group)

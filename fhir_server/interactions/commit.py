@@ -29,8 +29,8 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     """Store a plan whole or not at all; what became of each document, in the plan's order.
 
     Raises what `transactions.run` raises but Fenced: then the index values are made anew and the plan is run again.
-    Raises FhirError 422 where a SearchParameter defines what another one does, and 422 or 403 for a registration's Task
-    that is not to be written so.
+    Raises FhirError 422 where a SearchParameter defines what another one does, 422 or 403 for a registration's Task
+    that is not to be written so, and 403 as `with_owners` does.
     """
     database, parameters = context.server.database, context.server.parameters
     plan = await registration.checked(context, plan)

@@ -5,10 +5,11 @@ https://hl7.org/fhir/R4/security.html#authorization
 
 from msgspec.structs import replace
 
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.withheld import refuse_asking
 from fhir_server.policy import EVERYTHING, Permission, permitted, row_filter, visible
-from fhir_server.search.request import SearchRequest, Visible
+from fhir_server.search.request import MAX_VALUES, Clause, SearchRequest, Tokens, Visible
 from fhir_server.store.resources import Within
 
 
@@ -34,7 +35,23 @@ def narrow_if_granted(
 
 def seen(request: SearchRequest, visible: Visible) -> SearchRequest:
     """The search for what of `request` lies within reach."""
-    return request if visible is EVERYTHING else replace(request, conditions=(*request.conditions, visible))
+    if visible is EVERYTHING:
+        return request
+    return replace(request, conditions=(*request.conditions, *_taking_part(request, visible), visible))
+
+
+def _taking_part(request: SearchRequest, visible: Visible) -> tuple[Clause, ...]:
+    """What `visible` says of participants, in tokens too: an index of current rows can be led by those."""
+    names = PARTICIPANTS.get(request.type)
+    if names is None or request.contained != "false":
+        return ()
+    places: dict[str, None] = {}
+    for reach in visible.reaches:
+        if reach.participants is None:
+            return ()
+        places |= dict.fromkeys(reach.participants)
+    tokens = tuple(f"{name}|{place}" for name in names for place in places)
+    return (Clause(names[-1], (Tokens(tokens),)),) if 0 < len(tokens) <= MAX_VALUES else ()
 
 
 def within(context: RequestContext, type: str, permission: Permission) -> Within:

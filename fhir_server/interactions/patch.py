@@ -98,7 +98,7 @@ async def _patch(
                 if time.monotonic() > deadline:
                     raise outcome.WRITE_CONFLICT("Other writes to the same resource kept winning. Try again.") from None
                 continue
-            return answer_written(context, written, may_read(context, document))
+            return answer_written(context, written, may_read(context, document, written))
 
 
 async def _is_seen(context: RequestContext, type: str, id: str) -> bool:

@@ -11,6 +11,7 @@ import msgspec
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.joins import Resolved
+from fhir_server.interactions.score import Asked
 from fhir_server.interactions.withheld import may_see
 from fhir_server.policy import visible
 from fhir_server.search.query import Query
@@ -31,7 +32,7 @@ _Key = tuple[str, Pairs, bool, bool, int]
 class Prepared(msgspec.Struct, frozen=True):
     """A search of one type as it was read, what of it the caller may see, and the query for its first page.
 
-    `asked` is its text as the self link has it, `sent` as it came.
+    `asked` is its text as the self link has it, `sent` as it came; `words` are what its rows are scored by.
     """
 
     request: SearchRequest
@@ -39,6 +40,7 @@ class Prepared(msgspec.Struct, frozen=True):
     query: Query
     asked: str
     sent: str
+    words: Asked
 
 
 class _Kept(msgspec.Struct, frozen=True):

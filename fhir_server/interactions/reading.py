@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from fhir_server.core import outcome
 from fhir_server.interactions.accesses import OWNERS, is_audited
 from fhir_server.interactions.context import RequestContext
-from fhir_server.interactions.withheld import shown_rows
+from fhir_server.interactions.withheld import shown_documents, shown_rows
 from fhir_server.policy import NOWHERE, row_filter, visible
 from fhir_server.search.page import Position, Snapshot
 from fhir_server.search.plan import plan
@@ -26,7 +26,7 @@ from fhir_server.search.request import SearchRequest
 from fhir_server.store import cost
 from fhir_server.store import search as stored
 from fhir_server.store.allowance import Allowance
-from fhir_server.store.mongo import Database
+from fhir_server.store.mongo import Database, Document
 from fhir_server.store.search import At, SearchRow
 
 _AT_ONCE = 8
@@ -104,11 +104,24 @@ class Reading:
         """
         if self._is_empty(query.type):
             return []
-        at: At = "now" if self.at is None and self.ceiling is None else self.at
-        found = await stored.find(self.database, query, at, self.allowance)
-        if self.ceiling is None:
-            self.at = found.at or self.at
+        found = await stored.find(self.database, query, self._moment(), self.allowance)
+        self._read_at(found.at)
         return shown_rows(self.context, found.rows)
+
+    async def documents(self, query: Query) -> list[Document]:
+        """The same as MongoDB gives them: `_id`, `body` and the fields read. Raises as `find` does."""
+        if self._is_empty(query.type):
+            return []
+        found = await stored.documents(self.database, query, self._moment(), self.allowance)
+        self._read_at(found.at)
+        return shown_documents(self.context, found.rows)
+
+    def _moment(self) -> At:
+        return "now" if self.at is None and self.ceiling is None else self.at
+
+    def _read_at(self, at: Snapshot | None) -> None:
+        if self.ceiling is None:
+            self.at = at or self.at
 
     async def count(self, query: Query) -> int:
         """How many rows match the query's filter."""

@@ -101,8 +101,8 @@ async def _check_place(context: RequestContext, access: AccessContext, task: Res
     """Staff decide what waits where they work, by their roles of today."""
     owner = owner_of(task)
     moment_now = to_milliseconds(now())
-    own, organisations = await roles(context.server.database, moment_now, access.fhir_user or "")
-    if owner is None or owner not in (*own, *organisations):
+    found = await roles(context.server.database, moment_now, access.fhir_user or "")
+    if owner is None or owner not in (*found.own, *found.organisations):
         text = "This registration waits at an organisation where you have no role now."
         raise outcome.REGISTRATION_KEPT(text, "Task.owner")
 

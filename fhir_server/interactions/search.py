@@ -18,7 +18,7 @@ from fhir_server.interactions.compartment_search import Compartment, checked, wi
 from fhir_server.interactions.contained import contained_page
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.explanation import explained
-from fhir_server.interactions.includes import Typed, included
+from fhir_server.interactions.includes import included
 from fhir_server.interactions.joins import joined_count, joined_page
 from fhir_server.interactions.merging import Part, merged_page
 from fhir_server.interactions.narrow import narrow
@@ -27,18 +27,19 @@ from fhir_server.interactions.query import refuse_parameters
 from fhir_server.interactions.reading import Page, Reading, place_of
 from fhir_server.interactions.resolution import ordered, resolve
 from fhir_server.interactions.score import asked_words, score
-from fhir_server.interactions.searchset import SearchPage, Shown, query_of, searchset
+from fhir_server.interactions.searchset import NO_ENTRIES, Entries, SearchPage, Shown, entries_of, query_of, searchset
 from fhir_server.interactions.summary import cut
 from fhir_server.interactions.system_search import containing_parts, parse_several, parts_of
 from fhir_server.interactions.withheld import refuse_asking
 from fhir_server.observability import Phases
 from fhir_server.policy import may_look_behind
-from fhir_server.search.page import CURSOR_PARAMETER, PageState, seal, unseal
+from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Query
 from fhir_server.search.request import Clause, Composed, Ids, SearchRequest, Visible
+from fhir_server.store.mongo import Document
 from fhir_server.store.sampling import estimate
-from fhir_server.store.search import SnapshotGone
+from fhir_server.store.search import SnapshotGone, row_of
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -136,7 +137,7 @@ class _Run:
         self.state = state
         self.phases = phases
         self.known = known
-        self.words = asked_words(request.conditions)
+        self.words = asked_words(request.conditions) if known is None else known.words
         self.began = monotonic()
 
     async def answer(self) -> Answer:
@@ -159,7 +160,7 @@ class _Run:
         if is_one and _is_first(self.path, self.compartment, state):
             lenient = self.context.lenient or state.lenient
             texts = query_of(request), sent(state.pairs)
-            prepared = Prepared(request, parts[0].resolved, queries[0], *texts)
+            prepared = Prepared(request, parts[0].resolved, queries[0], *texts, self.words)
             keep(self.context, request.type, state.pairs, lenient, prepared)
         return await self.read(reading, parts, queries, is_one)
 
@@ -169,6 +170,8 @@ class _Run:
         if request.count_only:
             return await self.counted(reading, parts, queries)
         parts, queries = await _advised(reading, parts, queries)
+        if is_one and self.is_bare(parts[0]):
+            return await self.bare(reading, parts[0], queries[0])
         if request.contained != "false" and not request.container:
             page, matches = await contained_page(reading, request, parts, state.after)
         else:
@@ -177,10 +180,31 @@ class _Run:
         total, warnings = await self.total(reading, parts, None if page.after is not None else len(matches))
         others = await included(reading, request, page.rows)
         self.phases.done("store")
-        self.note((*page.rows, *others))
+        rows = (*page.rows, *others)
+        self.note([f"{type}/{row.id}" for type, row in rows], [row.stored for _, row in rows])
         matches = await cut(request, matches, request.elements)
         follow = await cut(request, [Shown(f"{type}/{row.id}", row.body) for type, row in others], ())
-        return self.drawn(matches, total, await self.cursor(reading, page), follow, warnings)
+        cursor = await self.cursor(reading, page.after)
+        return self.drawn(entries_of(matches), total, cursor, entries_of(follow), warnings)
+
+    def is_bare(self, part: Part) -> bool:
+        """Whether the page is nothing but rows of one query, shown whole."""
+        request = self.request
+        shapes = request.includes or self.words or request.elements or request.summary != "false"
+        return not shapes and not part.resolved.joins
+
+    async def bare(self, reading: Reading, part: Part, query: Query) -> Answer:
+        """The answer where the page is bare, as most are: by columns, without a value for each row."""
+        count, whose = part.request.count, reading.whose
+        found = await reading.documents(structs.replace(query, fields=whose) if whose else query)
+        documents = found[:count]
+        after = place_of(row_of(documents[-1], query)) if len(found) > count else None
+        places = [f"{part.rows}/{each['_id']}" for each in documents]
+        total, warnings = await self.total(reading, [part], None if after is not None else len(places))
+        self.phases.done("store")
+        self.note(places, documents)
+        entries = Entries(places, [each["body"] for each in documents])
+        return self.drawn(entries, total, await self.cursor(reading, after), warnings=warnings)
 
     def reading(self) -> Reading:
         state = self.state
@@ -210,8 +234,8 @@ class _Run:
             parts, _ = await _advised(reading, parts, queries)
             total = await _count(reading, parts)
         self.phases.done("store")
-        self.note(())
-        return self.drawn((), total, None, warnings=warnings)
+        self.note((), ())
+        return self.drawn(Entries(), total, None, warnings=warnings)
 
     async def parts(self, reading: Reading) -> list[Part]:
         """The searches of each type, narrowed and resolved."""
@@ -270,25 +294,25 @@ class _Run:
             return [Shown(f"{type}/{row.id}", row.body, score(self.words, row)) for type, row in page.rows]
         return [Shown(f"{type}/{row.id}", row.body) for type, row in page.rows]
 
-    async def cursor(self, reading: Reading, page: Page) -> str | None:
-        if page.after is None:
+    async def cursor(self, reading: Reading, after: Position | None) -> str | None:
+        if after is None:
             return None
         if self.state.after is None and _reads_other_types(self.request):
             await reading.types()
-        state = structs.replace(self.state, after=page.after, snapshot=reading.at, types=reading.existing)
+        state = structs.replace(self.state, after=after, snapshot=reading.at, types=reading.existing)
         return seal(self.context.server.cursor_key, state, self.path, self.context.sight.caller, now())
 
-    def note(self, rows: Sequence[Typed]) -> None:
+    def note(self, places: Sequence[str], documents: Sequence[Document]) -> None:
         """Say for the audit log what was asked and what is answered."""
         query = sent(self.state.pairs) if self.known is None else self.known.sent
-        note_search(self.context, self.path, self.request.type, query, rows)
+        note_search(self.context, self.path, self.request.type, query, places, documents)
 
     def drawn(
         self,
-        matches: Sequence[Shown],
+        matches: Entries,
         total: int | None,
         cursor: str | None,
-        follow: Sequence[Shown] = (),
+        follow: Entries = NO_ENTRIES,
         warnings: tuple[Issue, ...] = (),
     ) -> Answer:
         asked = None if self.known is None else self.known.asked

@@ -28,6 +28,23 @@ class Shown(msgspec.Struct, frozen=True):
     score: float | None = None
 
 
+class Entries(msgspec.Struct, frozen=True):
+    """The resources of a page by columns: their places, their JSON and, where they are scored, the scores of all."""
+
+    places: Sequence[str] = ()
+    bodies: Sequence[bytes] = ()
+    scores: Sequence[float] = ()
+
+
+NO_ENTRIES = Entries()
+
+
+def entries_of(shown: Sequence[Shown]) -> Entries:
+    """The columns of these resources, which are all scored or none."""
+    scores = [each.score for each in shown if each.score is not None]
+    return Entries([each.place for each in shown], [each.body for each in shown], scores)
+
+
 class SearchPage(msgspec.Struct, frozen=True):
     """What one page shows. `path` is where it was asked below the base: `Patient`, `Patient/p1/Condition`, or empty.
 
@@ -37,10 +54,10 @@ class SearchPage(msgspec.Struct, frozen=True):
 
     path: str
     request: SearchRequest
-    matches: Sequence[Shown]
+    matches: Entries
     total: int | None
     next_cursor: str | None
-    included: Sequence[Shown] = ()
+    included: Entries = NO_ENTRIES
     warnings: tuple[Issue, ...] = ()
     asked: str | None = None
 
@@ -56,7 +73,7 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
         head += b',"total":%d' % page.total
     head += b',"link":' + encode(links)
     entries = _entries(context, page.matches, b"match")
-    if page.included:
+    if page.included.places:
         entries += _entries(context, page.included, b"include")
     warnings = (*page.request.warnings, *page.warnings)
     if warnings:
@@ -69,19 +86,16 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     return b"".join((*entries, b"]}"))
 
 
-def _entries(context: RequestContext, shown: Sequence[Shown], mode: bytes) -> list[bytes]:
+def _entries(context: RequestContext, shown: Entries, mode: bytes) -> list[bytes]:
     """The pieces of entries, each entry with a comma before it: joined once, so that a body is copied once."""
     # A URL and an id are made of characters that JSON writes as they are.
     start, middle = b',{"fullUrl":"' + context.base.encode() + b"/", b'","resource":'
-    plain = b',"search":{"mode":"' + mode + b'"}}'
+    pieces = [start, b"", middle, b"", b',"search":{"mode":"' + mode + b'"}}'] * len(shown.places)
     # By columns: 9 µs for 50 entries, piece by piece 21.
-    pieces = [start, b"", middle, b"", plain] * len(shown)
-    pieces[1::5] = [each.place.encode() for each in shown]
-    pieces[3::5] = [each.body for each in shown]
-    for position, each in enumerate(shown):
-        if each.score is None:
-            break
-        pieces[5 * position + 4] = _scored(mode, each.score)
+    pieces[1::5] = [place.encode() for place in shown.places]
+    pieces[3::5] = shown.bodies
+    if shown.scores:
+        pieces[4::5] = [_scored(mode, score) for score in shown.scores]
     return pieces
 
 

@@ -259,7 +259,7 @@ async def _existing(context: RequestContext, type: str, id: str) -> bytes:
 def _written_answer(context: RequestContext, document: Document, written: Written) -> Answer:
     if written.body is None:
         return Answer(204, None, written.version or None, written.updated if written.version else None)
-    is_readable = not isinstance(document, Put) or document.method != "PATCH" or may_read(context, document)
+    is_readable = not isinstance(document, Put) or document.method != "PATCH" or may_read(context, document, written)
     answer = answer_written(context, written, is_readable)
     if context.prefer_return is None:
         # The specification leaves the body to the server; a Bundle of thousands should not be sent back unasked.

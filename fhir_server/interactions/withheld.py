@@ -18,6 +18,7 @@ from fhir_server.policy_writes import bounds
 from fhir_server.search.request import Condition
 from fhir_server.search.withheld import withheld_in
 from fhir_server.store import resources
+from fhir_server.store.mongo import Document
 from fhir_server.store.search import SearchRow
 
 
@@ -37,6 +38,13 @@ def shown_rows(context: RequestContext, rows: list[SearchRow]) -> list[SearchRow
     if may_see(context):
         return rows
     return [replace(row, body=masked(row.body)) if "withheld" in row.stored and row.body else row for row in rows]
+
+
+def shown_documents(context: RequestContext, documents: list[Document]) -> list[Document]:
+    """The same of rows as MongoDB gives them."""
+    if may_see(context):
+        return documents
+    return [{**each, "body": masked(each["body"])} if "withheld" in each else each for each in documents]
 
 
 def shown_resource(context: RequestContext, resource: Resource) -> Resource:

@@ -3,6 +3,8 @@
 https://hl7.org/fhir/R4/http.html#ops
 """
 
+from msgspec.structs import replace
+
 from fhir_server.core import outcome
 from fhir_server.core.codec import encode
 from fhir_server.core.write_plan import Put, Written
@@ -33,10 +35,11 @@ def answer_written(context: RequestContext, written: Written, is_readable: bool 
     return Answer(status, body, written.version, written.updated, location, reports)
 
 
-def may_read(context: RequestContext, document: Put) -> bool:
+def may_read(context: RequestContext, document: Put, written: Written) -> bool:
     """Whether the caller may read the resource as it was written."""
     seen = visible(context.sight, document.type, "r")
-    return seen is not None and is_within(seen, document.index)
+    # Whose record it is may have been found out by what it is about.
+    return seen is not None and is_within(seen, replace(document.index, owners=written.owners))
 
 
 async def answer_existing(context: RequestContext, type: str, id: str) -> Answer:

@@ -67,8 +67,8 @@ class Cases:
 
     async def places(self, fhir_user: str) -> tuple[str, ...]:
         """The organisations where a practitioner works, and the practitioner."""
-        own, organisations = await roles(self.writer.server.database, to_milliseconds(now()), fhir_user)
-        return (*organisations, *own)
+        found = await roles(self.writer.server.database, to_milliseconds(now()), fhir_user)
+        return (*found.organisations, *found.own)
 
 
 def open_task(case: Case) -> OpenTask:

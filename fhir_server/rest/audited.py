@@ -78,15 +78,17 @@ def refuse_audit_change(request: Request, interaction: str) -> None:
 
 
 def _asked(request: Request) -> Asked:
-    path = request.path_params
+    scope = request.scope
+    path = scope["path_params"]
     type, id = path.get("type", ""), path.get("id", "")
     if not is_resource_type(type):
         type, id = "", ""
-    interaction = request.scope["state"].get("interaction") or "operation"
+    interaction = scope["state"].get("interaction") or "operation"
+    client = scope.get("client")
     return Asked(
-        request.state.request_id,
+        scope["state"]["request_id"],
         _CODES.get(interaction, interaction),
         type,
         f"{type}/{id}" if type and is_id(id) else "",
-        request.client.host if request.client else "",
+        client[0] if client else "",
     )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from fhir_server.core import outcome
 from fhir_server.core.outcome import Failure, FhirError
 from fhir_server.core.proxied import Proxied
-from fhir_server.interactions.care_relation import related_patients
+from fhir_server.interactions.care_relation import care_relations
 from fhir_server.interactions.context import Server
 from fhir_server.interactions.proxy_relation import proxied
 from fhir_server.interactions.step_up import step_up
@@ -49,12 +49,11 @@ async def sight_of(request: Request, server: Server) -> Sight:
     except NotAdmitted as refused:
         raise _refusal(refused) from None
     refuse_administration(server, access)
-    return Sight(access, await _related(server, access), proxied=await _proxied(server, access))
-
-
-async def _related(server: Server, access: AccessContext) -> frozenset[str]:
-    """The patients a practitioner has a care relation with; nobody else's sight depends on one."""
-    return await related_patients(server, access.fhir_user) if access.kind == "practitioner" else frozenset()
+    if access.kind != "practitioner":
+        return Sight(access, proxied=await _proxied(server, access))
+    # Nobody else's sight depends on whom they care for.
+    relations = await care_relations(server, access.fhir_user)
+    return Sight(access, relations.patients, relations.places)
 
 
 async def _proxied(server: Server, access: AccessContext) -> tuple[Proxied, ...]:

@@ -80,7 +80,7 @@ def _context(request: Request, server: Server, base: str, sight: Sight) -> Reque
         preferences = _preferences(",".join(prefer))
     return RequestContext(
         server,
-        request.state.request_id,
+        request.scope["state"]["request_id"],
         base,
         preferences.lenient,
         preferences.prefer_return,

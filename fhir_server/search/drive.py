@@ -158,9 +158,7 @@ def _without_owners(seen: Visible, patients: tuple[str, ...]) -> Visible | None:
     (only,) = seen.reaches
     if only.owners is None or not all(each in only.owners for each in patients):
         return _left(only)
-    if only.source is None and not only.categories and not only.without_labels:
-        return None
-    return Visible((replace(only, owners=None),))
+    return _left(replace(only, owners=None))
 
 
 def _left(reach: Reach) -> Visible | None:

@@ -14,6 +14,7 @@ from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
 from fhir_server.definitions.withheld import holds
 from fhir_server.search import instances
@@ -142,6 +143,7 @@ def index_values(
         source=meta.get("source") or custodian,
         labels=_labels(meta),
         categories=_categories(type, tokens),
+        participants=_participants(type, tokens),
         withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
@@ -244,6 +246,15 @@ def _owned(owners: tuple[str, ...], tokens: tuple[str, ...]) -> tuple[str, ...]:
 
 def _categories(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
     return tuple([each for each in tokens if each.startswith(CATEGORY)]) if has_category(type) else ()
+
+
+def _participants(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
+    parameters = PARTICIPANTS.get(type)
+    if parameters is None:
+        return ()
+    split = (token.partition("|") for token in tokens)
+    # A place has a slash and no further bar: an identifier of the same parameter is another one's.
+    return tuple(dict.fromkeys(place for name, _, place in split if name in parameters and "|" not in place))
 
 
 @cache

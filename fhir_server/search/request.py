@@ -266,13 +266,15 @@ class Reach:
 
     `owners` are ids of patients, of which the row has one; None: whoever's rows, nobody's too. `source` is the agency
     whose rows they are. `categories` are tokens of the parameter `category` (`category|system|code`): the row has one
-    of each tuple. `without_labels` are security labels (`system|code`) that the row has none of.
+    of each tuple. `without_labels` are security labels (`system|code`) that the row has none of. `participants` are
+    places (`Practitioner/p7`), of which one takes part in what the row says; None: whoever does.
     """
 
     owners: tuple[str, ...] | None = None
     source: str | None = None
     categories: tuple[tuple[str, ...], ...] = ()
     without_labels: tuple[str, ...] = ()
+    participants: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

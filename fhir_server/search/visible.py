@@ -1,10 +1,11 @@
 """The rows a caller may see, as a MongoDB filter and as a test of what is about to be written.
 
 The fields are those that current rows, tombstones and history rows have alike, each with its own of that moment:
-`owners`, `source`, `labels`, `categories` (docs/storage.md). None of them leads an index of current rows, so that
-MongoDB never weighs a scan by them against the one that leads; what leads is `drive`'s choice.
+`owners`, `source`, `labels`, `categories`, `participants` (docs/storage.md). None of them leads an index of current
+rows, so that MongoDB never weighs a scan by them against the one that leads; what leads is `drive`'s choice.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from fhir_server.core.write_plan import IndexValues
@@ -35,6 +36,8 @@ def _within(reach: Reach) -> Filter:
     if reach.source is not None:
         filters.append({"source": reach.source})
     filters += [{"categories": one_of(tokens)} if tokens else NOTHING for tokens in reach.categories]
+    if reach.participants is not None:
+        filters.append({"participants": one_of(reach.participants)} if reach.participants else NOTHING)
     if reach.without_labels:
         filters.append({"labels": {"$nin": list(reach.without_labels)}})
     return dict(all_of(filters)) if filters else {}
@@ -62,6 +65,8 @@ def _holds(reach: Reach, values: IndexValues) -> bool:
         return False
     if reach.source is not None and values.source != reach.source:
         return False
+    if reach.participants is not None and set(values.participants).isdisjoint(reach.participants):
+        return False
     if any(set(values.categories).isdisjoint(tokens) for tokens in reach.categories):
         return False
     return set(values.labels).isdisjoint(reach.without_labels)
@@ -69,7 +74,9 @@ def _holds(reach: Reach, values: IndexValues) -> bool:
 
 def is_unbounded(visible: Visible) -> bool:
     """Whether some reach holds rows whoever owns them."""
-    return any(reach.owners is None and not reach.categories for reach in visible.reaches)
+    return any(
+        reach.owners is None and reach.participants is None and not reach.categories for reach in visible.reaches
+    )
 
 
 def merged(reaches: list[Reach]) -> Visible:
@@ -80,7 +87,7 @@ def merged(reaches: list[Reach]) -> Visible:
     joined: dict[Any, Reach] = {}
     for reach in dict.fromkeys(reaches):
         # Reaches that differ in one tuple of categories alone are one whose tuple has the tokens of both.
-        key = (reach.owners, reach.source, reach.without_labels) if len(reach.categories) == 1 else reach
+        key = (replace(reach, categories=()), 1) if len(reach.categories) == 1 else reach
         other = joined.get(key)
         joined[key] = reach if other is None else _with_categories(reach, other)
     found = list(joined.values())
@@ -98,7 +105,7 @@ def merged(reaches: list[Reach]) -> Visible:
 
 def _with_categories(one: Reach, other: Reach) -> Reach:
     tokens = tuple(dict.fromkeys((*other.categories[0], *one.categories[0])))
-    return Reach(one.owners, one.source, (tokens,), one.without_labels)
+    return replace(one, categories=(tokens,))
 
 
 def _covers(wide: Reach, narrow: Reach) -> bool:
@@ -106,6 +113,10 @@ def _covers(wide: Reach, narrow: Reach) -> bool:
     if wide.owners is not None and (narrow.owners is None or not set(narrow.owners).issubset(wide.owners)):
         return False
     if wide.source is not None and wide.source != narrow.source:
+        return False
+    if wide.participants is not None and not (
+        narrow.participants is not None and set(narrow.participants).issubset(wide.participants)
+    ):
         return False
     if not set(wide.without_labels).issubset(narrow.without_labels):
         return False

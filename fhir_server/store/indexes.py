@@ -97,9 +97,10 @@ EXPIRES = "_expires"
 """The field of such a document that holds when it may vanish."""
 
 _AUTH_FIELDS = {
-    "accounts": ("login",),
+    "accounts": ("login", "email"),
     "codes": ("grant",),
     "grants": ("account", "client_id", "session"),
+    "persons": ("account",),
     "refresh_tokens": ("grant",),
     "sessions": ("account",),
 }

@@ -11,7 +11,7 @@ from fhir_server.store.mongo import Database, DriverError, refusal
 from fhir_server.store.rows import READ_FIELDS, Row, history_collection, history_id, read_row
 
 Within = Mapping[str, Any]
-"""A filter over `owners`, `source`, `labels` and `categories` that a row must match to be there at all."""
+"""A filter over owners, source, labels, categories and participants that a row must match to be there at all."""
 
 WHOEVER: Within = {}
 
@@ -54,9 +54,11 @@ async def read_many(database: Database, type: str, ids: Iterable[str], within: W
     return {row["_id"]: read_row(type, row) for row in found}
 
 
-async def owners_of(database: Database, type: str, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Whose record each current row or tombstone is; ids without a row are left out."""
-    wanted = {"_id": {"$in": sorted(ids)}}
+async def owners_of(
+    database: Database, type: str, ids: Iterable[str], within: Within = WHOEVER
+) -> dict[str, tuple[str, ...]]:
+    """Whose record each current row or tombstone is; ids without a row `within` are left out."""
+    wanted = _at({"_id": {"$in": sorted(ids)}}, within)
     try:
         found = await database.collections[type].find(wanted, {"owners": 1}).to_list(None)
     except DriverError as error:

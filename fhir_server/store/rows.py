@@ -15,7 +15,7 @@ from fhir_server.core.write_plan import IndexValues, Method, Put
 from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 3
+INDEX_VERSION = 4
 """Counts the ways of making search values from a resource."""
 
 _SETS = 1_000_000
@@ -34,7 +34,7 @@ HISTORY_SUFFIX = "_history"
 READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1}
 """Projection of a read: the search values stay in the database."""
 
-KEPT_FIELDS = {**READ_FIELDS, "source": 1, "labels": 1, "categories": 1, "withheld": 1}
+KEPT_FIELDS = {**READ_FIELDS, "source": 1, "labels": 1, "categories": 1, "participants": 1, "withheld": 1}
 """Projection of what a row takes with it into history."""
 
 _MEASURED_FROM_BYTES = 1024 * 1024
@@ -119,8 +119,9 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
         "labels": displaced["labels"],
         "px": indexed_by(0),
     }
-    if "categories" in displaced:
-        row["categories"] = displaced["categories"]
+    for name in ("categories", "participants"):
+        if name in displaced:
+            row[name] = displaced[name]
     return row
 
 
@@ -154,6 +155,7 @@ def index_fields(index: IndexValues) -> Document:
         "g": points(index.positions),
         "h": index.contained,
         "categories": index.categories,
+        "participants": index.participants,
         "withheld": index.withheld,
         "k": index.sort_keys,
     }

@@ -38,6 +38,7 @@ __all__ = [
     "SnapshotGone",
     "count",
     "count_command",
+    "documents",
     "existing_types",
     "find",
     "ids",
@@ -46,6 +47,7 @@ __all__ = [
     "matches",
     "part_command",
     "refused",
+    "row_of",
     "tokens_command",
     "tokens_of",
 ]
@@ -88,7 +90,18 @@ class Found(msgspec.Struct, frozen=True):
 
 
 async def find(database: Database, query: Query, at: At = None, allowance: Allowance | None = None) -> Found:
-    """The live rows that match, in the query's order, at most its limit.
+    """The live rows that match, in the query's order, at most its limit. Raises as `documents` does."""
+    found = await documents(database, query, at, allowance)
+    return Found([row_of(document, query) for document in found.rows], found.at)
+
+
+def row_of(document: Document, query: Query) -> SearchRow:
+    """A row of what a query found."""
+    return SearchRow(document["_id"], document.get("body", b""), document, query.sort)
+
+
+async def documents(database: Database, query: Query, at: At = None, allowance: Allowance | None = None) -> Read:
+    """The same as MongoDB gives them: `_id`, `body`, the fields of the query and those of its order.
 
     Raises SnapshotGone where `at` is a snapshot that MongoDB has no more, FhirError 503 where the search takes longer
     than the database handle or the `allowance` has time, and 400 where the bodies are more than it has bytes.
@@ -102,10 +115,10 @@ async def find(database: Database, query: Query, at: At = None, allowance: Allow
         if at != "now":
             raise
         # None can be had at the moment, as right after an index was made; the ceiling on `updated` is left.
-        return await find(database, query, None, allowance)
+        return await documents(database, query, None, allowance)
     except DriverError as error:
         raise refused(database, query.type, error) from error
-    return Found([SearchRow(row["_id"], row.get("body", b""), row, query.sort) for row in found.rows], found.at)
+    return found
 
 
 def refused(database: Database, type: str, error: DriverError) -> FhirError:

@@ -129,6 +129,10 @@ class Registrar(Protocol):
         """Media type and content of a document handed in at one of them (`DocumentReference/id`)."""
         ...
 
+    async def run(self) -> None:
+        """Follow up what was decided anywhere, until cancelled."""
+        ...
+
     async def change_status(self, patient: str, beneficiary_class: str, start: date) -> None:
         """A new beneficiary class from a day on."""
         ...

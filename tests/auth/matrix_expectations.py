@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from smart_auth.access import AccessContext, Kind, ResourceScope
 from tests.rest.access import scopes
-from tests.rest.test_narrowing import LABORATORY
+from tests.rest.narrowing import LABORATORY
 
 VA = "urn:agency:va"
 LETTERS = frozenset("cruds")
@@ -32,6 +32,8 @@ CALLERS: Mapping[str, AccessContext | None] = {
         _of("patient", "", **_ANNA), scopes=(ResourceScope("patient", "Observation", LETTERS, _LABORATORY),)
     ),
     "other-type": _of("patient", "patient/Condition.cruds", **_ANNA),
+    "lost": _of("patient", "patient/*.cruds"),
+    "forged": _of("patient", "system/*.cruds", **_ANNA),
     "treating": _of("practitioner", "user/*.cruds", **_DOCTOR),
     "stranger": _of("practitioner", "user/*.cruds", fhir_user="Practitioner/stranger"),
     "launched": _of("practitioner", "patient/*.cruds", patient="anna", **_DOCTOR),
@@ -61,7 +63,12 @@ def _table(text: str) -> dict[str, dict[str, str]]:
     return {who: dict(zip(names, cells, strict=True)) for who, *cells in rows}
 
 
-SIGHT = _table("""
+def _beside(*tables: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {who: {name: cell for table in tables for name, cell in table[who].items()} for who in tables[0]}
+
+
+SIGHT = _beside(
+    _table("""
 who          own child foreign nobodys shared denied deleted moved restricted other-category missing kept-shared
 nobody       U   U     U       U       U      U      U       U     U          U              U   U
 patient      S   -     -       -       S      -      G       1     S          S              -   -
@@ -70,6 +77,8 @@ proxy        S   S     -       -       S      -      G       1     S          S 
 level-one    F   F     F       F       F      F      F       F     F          F              F   F
 granular     S   -     -       -       F      F      G       1     S          -              -   F
 other-type   F   F     F       F       F      F      F       F     F          F              F   F
+lost         -   -     -       -       -      -      -       -     -          -              -   -
+forged       F   F     F       F       F      F      F       F     F          F              F   F
 treating     S   -     -       -       S      -      G       1     -          S              -   -
 stranger     -   -     -       -       S      -      -       -     -          -              -   -
 launched     S   -     -       -       S      -      G       1     -          S              -   -
@@ -81,97 +90,128 @@ agency       S   S     S       S       S      S      G       S     -          S 
 for-one      S   -     -       -       S      -      G       1     -          S              -   -
 officer      -   -     -       -       -      -      -       -     -          -              -   -
 admin        S   S     S       S       S      S      G       S     S          S              -   S
-""")
+"""),
+    _table("""
+who          message others-message gone
+nobody       U       U              U
+patient      S       S              -
+account      S       S              -
+proxy        S       S              -
+granular     F       F              -
+other-type   F       F              F
+lost         -       -              -
+forged       F       F              F
+treating     S       -              -
+stranger     -       -              -
+launched     S       -              -
+mislaunched  -       -              -
+glass        -       -              G
+system       S       S              G
+emergency    S       S              G
+agency       S       S              G
+for-one      S       S              -
+officer      -       -              -
+admin        S       S              G
+"""),
+)
 """S: seen. G: seen to be deleted. 1: only the first version was in the caller's reach, 2: only the second. -: as if it
 were not there. F: the token's scopes do not cover the type. U: no token.
 """
 
 CREATES = _table("""
-who          own child foreign nobodys shared denied
-nobody       U   U     U       U       U      U
-patient      W   F     F       F       F      F
-account      W   F     F       F       F      F
-proxy        W   W     F       F       F      F
-level-one    F   F     F       F       F      F
-granular     F   F     F       F       F      F
-other-type   F   F     F       F       F      F
-treating     W   F     F       F       W      F
-stranger     F   F     F       F       W      F
-launched     W   F     F       F       W      F
-mislaunched  F   F     F       F       F      F
-glass        F   F     W       F       W      F
-system       W   W     W       W       W      W
-emergency    W   W     W       W       W      W
-agency       W   W     W       W       W      W
-for-one      W   F     F       F       F      F
-officer      F   F     F       F       F      F
-admin        W   W     W       W       W      W
+who          own child foreign nobodys shared denied message
+nobody       U   U     U       U       U      U      U
+patient      W   F     F       F       F      F      F
+account      W   F     F       F       F      F      F
+proxy        W   W     F       F       F      F      F
+level-one    F   F   F   F   F   F   F
+granular     F   F     F       F       F      F      F
+other-type   F   F     F       F       F      F      F
+lost         F   F     F       F       F      F      F
+forged       F   F     F       F       F      F      F
+treating     W   F     F       F       W      F      W
+stranger     F   F     F       F       W      F      F
+launched     W   F     F       F       W      F      W
+mislaunched  F   F     F       F       F      F      F
+glass        F   F     W       F       W      F      F
+system       W   W     W       W       W      W      W
+emergency    W   W     W       W       W      W      W
+agency       W   W     W       W       W      W      W
+for-one      W   F     F       F       F      F      W
+officer      F   F     F       F       F      F      F
+admin        W   W     W       W       W      W      W
 """)
 """W: written. F: refused, whatever else there is."""
 
 UPDATES = _table("""
-who          own child foreign nobodys shared denied deleted moved restricted missing
-nobody       U   U     U       U       U      U      U       U     U          U
-patient      W   -     -       -       F      F      -       -     W          -
-account      W   -     -       -       F      F      -       -     W          -
-proxy        W   F     -       -       F      F      -       -     W          -
-level-one    F   F     F       F       F      F      F       F     F          F
-granular     F   F     F       F       F      F      F       F     F          F
-other-type   F   F     F       F       F      F      F       F     F          F
-treating     W   -     -       -       W      F      W       -     -          -
-stranger     F   F     F       F       W      F      F       F     F          F
-launched     W   -     -       -       W      F      W       -     -          -
-mislaunched  F   F     F       F       F      F      F       F     F          F
-glass        -   -     W       -       W      F      -       W     -          -
-system       W   W     W       W       W      W      W       W     -          W
-emergency    W   W     W       W       W      W      W       W     W          W
-agency       W   W     W       W       W      W      W       W     -          W
-for-one      W   -     -       -       F      F      W       -     -          -
-officer      F   F     F       F       F      F      F       F     F          F
-admin        W   W     W       W       W      W      W       W     W          W
+who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
+nobody       U   U     U       U       U      U      U       U     U          U       U       U
+patient      W   -     -       -       F      F      -       -     W          -       W       W
+account      W   -     -       -       F      F      -       -     W          -       W       W
+proxy        W   F     -       -       F      F      -       -     W          -       W       W
+level-one    F   F   F   F   F   F   F   F   F   F   F   F
+granular     F   F     F       F       F      F      F       F     F          F       F       F
+other-type   F   F     F       F       F      F      F       F     F          F       F       F
+lost         F   F     F       F       F      F      F       F     F          F       F       F
+forged       F   F     F       F       F      F      F       F     F          F       F       F
+treating     W   -     -       -       W      F      W       -     -          -       W       F
+stranger     F   F     F       F       W      F      F       F     F          F       F       F
+launched     W   -     -       -       W      F      W       -     -          -       W       F
+mislaunched  F   F     F       F       F      F      F       F     F          F       F       F
+glass        -   -     W       -       W      F      -       W     -          -       F       F
+system       W   W     W       W       W      W      W       W     -          W       W       W
+emergency    W   W     W       W       W      W      W       W     W          W       W       W
+agency       W   W     W       W       W      W      W       W     -          W       W       W
+for-one      W   -     -       -       F      F      W       -     -          -       W       W
+officer      F   F     F       F       F      F      F       F     F          F       F       F
+admin        W   W     W       W       W      W      W       W     W          W       W       W
 """)
 """By PUT, of what is to be in the record of anna (of ben, for whoever broke the glass). A proxy moves nothing there."""
 
 PATCHES = _table("""
-who          own child foreign nobodys shared denied deleted moved restricted missing
-nobody       U   U     U       U       U      U      U       U     U          U
-patient      W   -     -       -       F      F      G       -     W          -
-account      W   -     -       -       F      F      G       -     W          -
-proxy        W   W     -       -       F      F      G       -     W          -
-level-one    F   F     F       F       F      F      F       F     F          F
-granular     F   F     F       F       F      F      F       F     F          F
-other-type   F   F     F       F       F      F      F       F     F          F
-treating     W   -     -       -       W      F      G       -     -          -
-stranger     -   -     -       -       W      F      -       -     -          -
-launched     W   -     -       -       W      F      G       -     -          -
-mislaunched  -   -     -       -       -      F      -       -     -          -
-glass        -   -     W       -       W      F      -       W     -          -
-system       W   W     W       W       W      W      G       W     -          -
-emergency    W   W     W       W       W      W      G       W     W          -
-agency       W   W     W       W       W      W      G       W     -          -
-for-one      W   -     -       -       F      F      G       -     -          -
-officer      F   F     F       F       F      F      F       F     F          F
-admin        W   W     W       W       W      W      G       W     W          -
+who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
+nobody       U   U     U       U       U      U      U       U     U          U       U       U
+patient      W   -     -       -       F      F      G       -     W          -       W       W
+account      W   -     -       -       F      F      G       -     W          -       W       W
+proxy        W   W     -       -       F      F      G       -     W          -       W       W
+level-one    F   F   F   F   F   F   F   F   F   F   F   F
+granular     F   F     F       F       F      F      F       F     F          F       F       F
+other-type   F   F     F       F       F      F      F       F     F          F       F       F
+lost         -   -     -       -       F      F      -       -     -          -       -       -
+forged       F   F     F       F       F      F      F       F     F          F       F       F
+treating     W   -     -       -       W      F      G       -     -          -       W       -
+stranger     -   -     -       -       W      F      -       -     -          -       -       -
+launched     W   -     -       -       W      F      G       -     -          -       W       -
+mislaunched  -   -     -       -       -      F      -       -     -          -       -       -
+glass        -   -     W       -       W      F      -       W     -          -       -       -
+system       W   W     W       W       W      W      G       W     -          -       W       W
+emergency    W   W     W       W       W      W      G       W     W          -       W       W
+agency       W   W     W       W       W      W      G       W     -          -       W       W
+for-one      W   -     -       -       F      F      G       -     -          -       W       W
+officer      F   F     F       F       F      F      F       F     F          F       F       F
+admin        W   W     W       W       W      W      G       W     W          -       W       W
 """)
 
 DELETES = _table("""
-who          own child foreign nobodys shared denied deleted moved restricted missing
-nobody       U   U     U       U       U      U      U       U     U          U
-patient      F   F     F       F       F      F      F       F     F          F
-account      F   F     F       F       F      F      F       F     F          F
-proxy        F   F     F       F       F      F      F       F     F          F
-level-one    F   F     F       F       F      F      F       F     F          F
-granular     F   F     F       F       F      F      F       F     F          F
-other-type   F   F     F       F       F      F      F       F     F          F
-treating     W   -     -       -       F      F      W       -     -          -
-stranger     -   -     -       -       F      F      -       -     -          -
-launched     W   -     -       -       F      F      W       -     -          -
-mislaunched  -   -     -       -       F      F      -       -     -          -
-glass        -   -     W       -       F      F      -       W     -          -
-system       W   W     W       W       W      W      W       W     -          -
-emergency    W   W     W       W       W      W      W       W     W          W
-agency       W   W     W       W       W      W      W       W     -          -
-for-one      W   -     -       -       F      F      W       -     -          -
-officer      F   F     F       F       F      F      F       F     F          F
-admin        W   W     W       W       W      W      W       W     W          W
+who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
+nobody       U   U     U       U       U      U      U       U     U          U       U       U
+patient      F   F     F       F       F      F      F       F     F          F       F       F
+account      F   F     F       F       F      F      F       F     F          F       F       F
+proxy        F   F     F       F       F      F      F       F     F          F       F       F
+level-one    F   F   F   F   F   F   F   F   F   F   F   F
+granular     F   F     F       F       F      F      F       F     F          F       F       F
+other-type   F   F     F       F       F      F      F       F     F          F       F       F
+lost         F   F     F       F       F      F      F       F     F          F       F       F
+forged       F   F     F       F       F      F      F       F     F          F       F       F
+treating     W   -     -       -       F      F      W       -     -          -       W       -
+stranger     -   -     -       -       F      F      -       -     -          -       -       -
+launched     W   -     -       -       F      F      W       -     -          -       W       -
+mislaunched  -   -     -       -       F      F      -       -     -          -       -       -
+glass        -   -     W       -       F      F      -       W     -          -       -       -
+system       W   W     W       W       W      W      W       W     -          -       W       W
+emergency    W   W     W       W       W      W      W       W     W          W       W       W
+agency       W   W     W       W       W      W      W       W     -          -       W       W
+for-one      W   -     -       -       F      F      W       -     -          -       W       W
+officer      F   F     F       F       F      F      F       F     F          F       F       F
+admin        W   W     W       W       W      W      W       W     W          W       W       W
 """)

@@ -7,11 +7,16 @@ from fhir_server.interactions import delete
 from fhir_server.interactions.context import RequestContext
 from tests.rest.conftest import observation, patient
 from tests.rest.in_process import put
-from tests.rest.test_narrowing import category, restricted
+from tests.rest.narrowing import category, restricted
 from tests.rest.writers import goal
 
-_SUBJECTS = {"child": "carl", "foreign": "ben"}
-_GROUP = {"resourceType": "Group", "type": "person", "actual": True}
+_SUBJECTS = {"child": "carl", "foreign": "ben", "gone": "ben"}
+_OF_OTHER_TYPES = {"denied": "Group", "message": "Communication", "others-message": "Communication"}
+_SENDERS = {"message": "Practitioner/dr", "others-message": "Practitioner/other"}
+SECRET = "only-some-may-know"
+"""What every record says that is not everybody's to see."""
+
+_GROUP = {"resourceType": "Group", "type": "person", "actual": True, "name": SECRET}
 _PILL = {"resourceType": "Medication", "status": "active"}
 
 Made = Callable[[str, str], dict[str, Any]]
@@ -20,12 +25,12 @@ Made = Callable[[str, str], dict[str, Any]]
 
 def read_type(record: str) -> str:
     """The type of the record of that kind which is read."""
-    return {"shared": "Medication", "kept-shared": "Medication", "denied": "Group"}.get(record, "Observation")
+    return {"shared": "Medication", "kept-shared": "Medication", **_OF_OTHER_TYPES}.get(record, "Observation")
 
 
 def written_type(record: str) -> str:
     """The type of the record of that kind which is written."""
-    return {"shared": "Medication", "denied": "Group"}.get(record, "Goal")
+    return {"shared": "Medication", **_OF_OTHER_TYPES}.get(record, "Goal")
 
 
 def subject_of(record: str) -> str:
@@ -40,19 +45,30 @@ def content(record: str, id: str, subject: str) -> dict[str, Any]:
             return _PILL | {"id": id}
         case "denied":
             return _GROUP | {"id": id}
+        case "message" | "others-message":
+            return {
+                "resourceType": "Communication",
+                "id": id,
+                "status": "completed",
+                "subject": {"reference": subject},
+                "sender": {"reference": _SENDERS[record]},
+                "recipient": [{"reference": subject}],
+                "payload": [{"contentString": SECRET}],
+            }
         case "restricted":
             return goal(None, id, meta={"security": [restricted()]}) | {"subject": {"reference": subject}}
     return goal(None, id) | {"subject": {"reference": subject}}
 
 
 def _observed(record: str, id: str, subject: str) -> dict[str, Any]:
-    if record in ("shared", "denied"):
+    if record == "shared" or record in _OF_OTHER_TYPES:
         return content(record, id, subject)
     if record == "kept-shared":
         return content("shared", id, subject) | {"meta": {"security": [restricted()]}}
     code = "vital-signs" if record == "other-category" else "laboratory"
     more = {"meta": {"security": [restricted()]}} if record == "restricted" else {}
-    return observation("x", id=id, subject={"reference": subject}, category=category(code), **more)
+    said = {"valueString": SECRET, "category": category(code)}
+    return observation("x", id=id, subject={"reference": subject}, **said, **more)
 
 
 async def stored_to_read(operator: RequestContext, record: str) -> None:
@@ -72,14 +88,14 @@ async def _stored(operator: RequestContext, record: str, id: str, made: Made) ->
     await put(operator, first)
     if record == "moved":
         await put(operator, made(id, "Patient/ben"))
-    if record == "deleted":
+    if record in ("deleted", "gone"):
         await delete.delete(operator, first["resourceType"], id)
 
 
 async def stored_people(operator: RequestContext, *more: Callable[[], Awaitable[None]]) -> None:
     """The patients, the group that nobody owns, and the practitioner who treats anna."""
     for id in ("anna", "carl", "ben"):
-        await put(operator, patient(id=id))
+        await put(operator, patient(id=id, name=[{"family": SECRET}]))
     await put(operator, _GROUP | {"id": "everyone"})
     await put(operator, {"resourceType": "Practitioner", "id": "dr"})
     await put(

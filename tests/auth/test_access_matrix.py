@@ -5,31 +5,19 @@ https://hl7.org/fhir/R4/security.html#authorization
 """
 
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
-import pytest_asyncio
 
-from fhir_server.interactions.context import RequestContext
 from fhir_server.rest.routes import TABLE
+from tests.auth.matrix import ROUTES, Matrix
 from tests.auth.matrix_expectations import CALLERS, CREATES, DELETES, PATCHES, SIGHT, SUBJECTS, UPDATES
-from tests.auth.matrix_records import (
-    content,
-    read_type,
-    stored_people,
-    stored_to_read,
-    stored_to_write,
-    subject_of,
-    written_type,
-)
-from tests.auth.two_worlds import Sent, ready
-from tests.rest.access import guarded
-from tests.rest.in_process import opened
+from tests.auth.matrix_records import content, read_type, stored_to_write, subject_of, written_type
+from tests.auth.matrix_requests import REQUESTS
+from tests.auth.two_worlds import Sent
 from tests.rest.writers import entry
 
 Outcome = int | str
@@ -180,40 +168,6 @@ UNKNOWN = {
 }
 """Operations: there is none yet; one that comes leaves this set for a row of its own."""
 
-ROUTES = {(path, method) for path, methods in TABLE for method in methods}
-
-
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """The server as its callers reach it, and as its operator looks behind it."""
-
-    api: httpx.AsyncClient
-    operator: RequestContext
-    numbers: "count[int]"
-    fresh: dict[str, str] = field(default_factory=dict)
-    """Records that nobody has changed yet, by their kind."""
-
-    async def answer(self, who: str, sent: Sent) -> httpx.Response:
-        """What one caller is answered."""
-        arguments = sent.arguments(who)
-        if CALLERS[who] is None:
-            del arguments["headers"]["authorization"]
-        return await self.api.request(**arguments)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def matrix(mongodb_uri: str) -> AsyncIterator[Matrix]:
-    name = f"test_{uuid4().hex[:16]}"
-    async with opened(mongodb_uri, name) as operator:
-        await stored_people(operator)
-        for record in SIGHT["nobody"]:
-            await stored_to_read(operator, record)
-        bearers = {who: access for who, access in CALLERS.items() if access is not None}
-        async with guarded(mongodb_uri, name, bearers) as api:
-            await ready(api, "admin")
-            yield Matrix(api, operator, count(1))
-        await operator.server.database.client.drop_database(name)
-
 
 def told(response: httpx.Response, place: str) -> Outcome:
     """The status; of what lists resources whether it lists the record, of a Bundle that was run what its entry says."""
@@ -235,7 +189,7 @@ def _path_below(response: httpx.Response, place: str) -> str:
 
 def test_every_route_is_in_the_matrix() -> None:
     known = {*READINGS, *WRITINGS, *OPEN, *UNKNOWN}
-    assert known == {(path, method) for path, method in ROUTES if method != "HEAD"}
+    assert known == set(REQUESTS) == {(path, method) for path, method in ROUTES if method != "HEAD"}
 
 
 def test_every_caller_has_its_row_in_every_table() -> None:

@@ -1,28 +1,15 @@
 """Attacks on what was granted: kept for longer, taken over by another program, or stretched beyond what it was for."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from smart_auth.records import ACCOUNTS
 from smart_auth.settings import SmartSettings
-from tests.auth.browsing import LAUNCH_URI, PageServer, Seen, asked, page_server
+from tests.auth.browsing import LAUNCH_URI, PageServer, Seen, asked
 from tests.auth.oauth import OAuth, oauth_server
 
 LOOPBACK = "http://127.0.0.1/callback"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def pages() -> AsyncIterator[PageServer]:
-    async with page_server() as running:
-        yield running
 
 
 async def launched_in_emergency(pages: PageServer, scope: str) -> Seen:

@@ -1,7 +1,6 @@
 """Attacks by whoever may register: a web page at work in somebody's browser, and metadata made to cost time."""
 
 import base64
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -21,12 +20,6 @@ BACKEND: dict[str, Any] = {
     "scope": "system/*.cruds",
     "jwks": {"keys": [EC_KEY.as_dict(private=False)]},
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 async def dynamic(app: SmartApp) -> list[str]:

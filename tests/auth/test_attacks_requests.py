@@ -1,7 +1,6 @@
 """Attacks by the way a request is sent: broken off, in another's name, to an address that is nearly the right one."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -13,12 +12,6 @@ from smart_auth.settings import SmartSettings
 from tests.auth.browsing import asked, page_server
 from tests.auth.oauth import OAuth, oauth_server
 from tests.auth.visitor import Visitor, bearer
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 @pytest.mark.parametrize("path", ["/auth/token", "/auth/login", "/auth/register"])

@@ -2,15 +2,12 @@
 
 import string
 import time
-from collections.abc import AsyncIterator
-
-import pytest
 
 from smart_auth.asked_scopes import MOST_SCOPES
 from smart_auth.client_metadata import MAX_SCOPE
 from smart_auth.scopes import exceeding, intersect
-from tests.auth.browsing import PageServer, asked, page_server
-from tests.auth.oauth import OAuth, oauth_server
+from tests.auth.browsing import PageServer, asked
+from tests.auth.oauth import OAuth
 
 TYPES = [f"{first}{second}{third}" for first in string.ascii_uppercase for second in "abcdefgh" for third in "abcde"]
 WILDCARDS = [
@@ -18,18 +15,6 @@ WILDCARDS = [
     for bits in range(1, 32)
     if (letters := "".join(letter for place, letter in enumerate("cruds") if bits >> place & 1))
 ]
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
-
-
-@pytest.fixture
-async def pages() -> AsyncIterator[PageServer]:
-    async with page_server() as running:
-        yield running
 
 
 def test_comparing_scopes_takes_time_in_proportion_to_their_number() -> None:

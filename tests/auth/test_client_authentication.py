@@ -5,21 +5,14 @@ import base64
 import hmac
 import json
 import warnings
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey, RSAKey
 
-from tests.auth.oauth import EC_KEY, ORIGIN, RSA_KEY, TOKEN_URL, VERIFIER, OAuth, basic, oauth_server, signed
+from tests.auth.oauth import EC_KEY, ORIGIN, RSA_KEY, TOKEN_URL, VERIFIER, OAuth, basic, signed
 
 JWKS_URI = "https://backend.test/jwks.json"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 def encoded(content: bytes) -> str:

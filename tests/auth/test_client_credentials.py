@@ -2,18 +2,11 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 
 import pytest
 
 from smart_auth.access import AccessContext
-from tests.auth.oauth import OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import OAuth
 
 
 async def admitted(server: OAuth, launch: str | None = None) -> AccessContext:

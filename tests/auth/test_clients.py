@@ -1,7 +1,6 @@
 """Clients are kept with digests of their secrets, and only exact addresses of theirs are answered."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -11,13 +10,7 @@ from smart_auth.clients import Clients
 from smart_auth.records import CLIENTS, Client
 from smart_auth.redirect_uris import flaw_of_redirect_uri, flaw_of_web_address, is_registered, web_origin
 from tests.auth.memory_documents import MemoryDocuments
-from tests.auth.oauth import Clock, OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import Clock, OAuth
 
 
 def an_app(id: str = "", **fields: object) -> Client:

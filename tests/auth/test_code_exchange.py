@@ -1,7 +1,6 @@
 """An authorization code becomes tokens once, for the client, the address and the verifier it was made for."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,12 +10,6 @@ from joserfc.jwk import KeySet
 from smart_auth.documents import Change
 from smart_auth.settings import SmartSettings
 from tests.auth.oauth import BASE, CHALLENGE, ORIGIN, VERIFIER, OAuth, basic, launched, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 async def test_a_confidential_client_gets_everything_it_was_granted(server: OAuth) -> None:

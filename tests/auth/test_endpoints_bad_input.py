@@ -1,7 +1,6 @@
 """Whatever a field of an OAuth endpoint holds, the answer is a refusal that says what is wrong, never a failure."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -54,12 +53,6 @@ USUAL = {
         "client_assertion": "a.b.c",
     },
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 @pytest.mark.parametrize("grant_type", USUAL)

@@ -11,16 +11,6 @@ from tests.auth.trail import Lost, Trail
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def trail() -> Trail:
-    return Trail()
-
-
-@pytest.fixture
 def floods(trail: Trail, clock: Clock) -> Floods:
     return Floods(trail, clock)
 

@@ -1,17 +1,7 @@
 """What people granted is listed as long as it stands."""
 
-from collections.abc import AsyncIterator
-
-import pytest
-
 from smart_auth.records import GRANTS
-from tests.auth.oauth import OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import OAuth
 
 
 async def test_a_persons_grants_are_listed_newest_first_without_what_has_ended(server: OAuth) -> None:

@@ -1,6 +1,5 @@
 """Introspection tells those who may know what a token is for, and everybody else that it is not active."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -8,13 +7,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from smart_auth.records import Client
-from tests.auth.oauth import BASE, SCOPE, OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import BASE, SCOPE, OAuth
 
 
 async def asked(server: OAuth, token: str, client: Client, secret: str) -> dict[str, Any]:

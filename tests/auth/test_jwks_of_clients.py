@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,15 +15,9 @@ from joserfc.jwk import ECKey, RSAKey
 
 from smart_auth import jwks_of_clients
 from smart_auth.jwks_of_clients import FetchedJwks, JwksUnavailable, fetch_jwks
-from tests.auth.oauth import EC_KEY, RSA_KEY, OAuth, oauth_server, signed
+from tests.auth.oauth import EC_KEY, RSA_KEY, OAuth, signed
 
 JWKS_URI = "https://backend.test/jwks.json"
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 def key_set(*keys: RSAKey | ECKey, cache_control: str = "") -> FetchedJwks:

@@ -17,16 +17,6 @@ LONGEST_TOKEN_SECONDS = 3600
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def documents(clock: Clock) -> MemoryDocuments:
-    return MemoryDocuments(clock)
-
-
-@pytest.fixture
 def keys(documents: MemoryDocuments, clock: Clock) -> Keys:
     return Keys(documents, clock, LONGEST_TOKEN_SECONDS)
 

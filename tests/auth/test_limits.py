@@ -14,16 +14,6 @@ SETTINGS = SmartSettings(fhir_requests_per_minute=10)
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def documents(clock: Clock) -> MemoryDocuments:
-    return MemoryDocuments(clock)
-
-
-@pytest.fixture
 def limits(documents: MemoryDocuments, clock: Clock) -> Limits:
     return Limits(documents, SETTINGS, clock)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -17,22 +16,16 @@ from tests.auth.memory_documents import MemoryDocuments
 SESSION_COOKIE = "session-80"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[PageServer]:
-    async with page_server() as running:
-        yield running
-
-
-async def test_whoever_knows_the_password_is_signed_in(server: PageServer) -> None:
-    seen = await server.browser.sign_in(await server.browser.go("/auth/login"))
+async def test_whoever_knows_the_password_is_signed_in(pages: PageServer) -> None:
+    seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"))
     assert (seen.path, seen.title) == ("/auth/manage", "What apps may see")
     assert "Signed in as Ann" in seen.text
-    assert server.trail.kinds() == ["login"]
+    assert pages.trail.kinds() == ["login"]
 
 
 @pytest.mark.parametrize("username", ["Ann", " ANN ", "ａｎｎ"])
-async def test_a_name_is_known_however_it_is_typed(server: PageServer, username: str) -> None:
-    assert (await server.browser.sign_in(await server.browser.go("/auth/login"), username)).path == "/auth/manage"
+async def test_a_name_is_known_however_it_is_typed(pages: PageServer, username: str) -> None:
+    assert (await pages.browser.sign_in(await pages.browser.go("/auth/login"), username)).path == "/auth/manage"
 
 
 @pytest.mark.parametrize(
@@ -48,37 +41,37 @@ async def test_a_name_is_known_however_it_is_typed(server: PageServer, username:
         ("<script>", PASSWORD),
     ],
 )
-async def test_whatever_is_wrong_the_answer_is_the_same(server: PageServer, username: str, password: str) -> None:
-    seen = await server.browser.sign_in(await server.browser.go("/auth/login"), username, password)
+async def test_whatever_is_wrong_the_answer_is_the_same(pages: PageServer, username: str, password: str) -> None:
+    seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"), username, password)
     assert (seen.status, seen.path) == (401, "/auth/login")
     assert f"There is a problem. {CREDENTIAL_NOT_RECOGNIZED}" in seen.text
     assert seen.form().fields["username"] == username
     assert not seen.form().fields["password"]
-    assert SESSION_COOKIE not in server.browser.http.cookies
+    assert SESSION_COOKIE not in pages.browser.http.cookies
 
 
-async def test_a_disabled_account_is_refused_like_an_unknown_one(server: PageServer) -> None:
-    await server.person("gone", is_disabled=True)
-    seen = await server.browser.sign_in(await server.browser.go("/auth/login"), "gone")
+async def test_a_disabled_account_is_refused_like_an_unknown_one(pages: PageServer) -> None:
+    await pages.person("gone", is_disabled=True)
+    seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"), "gone")
     assert CREDENTIAL_NOT_RECOGNIZED in seen.text
 
 
-async def test_a_failure_is_written_down_without_what_was_typed(server: PageServer) -> None:
-    await server.browser.sign_in(await server.browser.go("/auth/login"), "my password by mistake", "wrong")
-    await server.browser.sign_in(await server.browser.go("/auth/login"), "ann", "wrong")
-    unknown, known = server.trail.events
+async def test_a_failure_is_written_down_without_what_was_typed(pages: PageServer) -> None:
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"), "my password by mistake", "wrong")
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"), "ann", "wrong")
+    unknown, known = pages.trail.events
     assert (unknown.kind, unknown.account, unknown.outcome) == ("login-failed", None, "failed")
     assert (known.kind, known.account) == ("login-failed", "id-ann")
-    assert "mistake" not in str(server.trail.events) and "wrong" not in str(server.trail.events)
+    assert "mistake" not in str(pages.trail.events) and "wrong" not in str(pages.trail.events)
 
 
-async def attempts(server: PageServer, username: str, count: int) -> list[Seen]:
-    browser = server.another_browser()
+async def attempts(pages: PageServer, username: str, count: int) -> list[Seen]:
+    browser = pages.another_browser()
     return [await browser.sign_in(await browser.go("/auth/login"), username, "wrong") for _ in range(count)]
 
 
-async def test_throttling_tells_nothing_about_who_exists(server: PageServer) -> None:
-    known, unknown = await attempts(server, "ann", 7), await attempts(server, "nobody", 7)
+async def test_throttling_tells_nothing_about_who_exists(pages: PageServer) -> None:
+    known, unknown = await attempts(pages, "ann", 7), await attempts(pages, "nobody", 7)
     assert [each.status for each in known] == [401] * 5 + [429] * 2
     assert [each.status for each in unknown] == [each.status for each in known]
     texts = [each.text.replace("ann", "nobody") for each in known]
@@ -88,27 +81,27 @@ async def test_throttling_tells_nothing_about_who_exists(server: PageServer) -> 
     assert names == [sorted(each.response.headers.keys()) for each in unknown]
 
 
-async def test_attempts_without_end_are_one_row_of_the_audit_log_for_each_name(server: PageServer) -> None:
-    await attempts(server, "ann", 9)
-    await attempts(server, "nobody", 9)
-    over = [event for event in server.trail.events if event.text == "too many attempts"]
+async def test_attempts_without_end_are_one_row_of_the_audit_log_for_each_name(pages: PageServer) -> None:
+    await attempts(pages, "ann", 9)
+    await attempts(pages, "nobody", 9)
+    over = [event for event in pages.trail.events if event.text == "too many attempts"]
     assert [(event.kind, event.account) for event in over] == [("login-failed", "id-ann"), ("login-failed", None)]
 
 
-async def test_a_name_that_is_throttled_cannot_be_used_even_with_its_password_until_later(server: PageServer) -> None:
-    await attempts(server, "ann", 5)
-    browser = server.browser
+async def test_a_name_that_is_throttled_cannot_be_used_even_with_its_password_until_later(pages: PageServer) -> None:
+    await attempts(pages, "ann", 5)
+    browser = pages.browser
     assert (await browser.sign_in(await browser.go("/auth/login"))).status == 429
     assert (await browser.sign_in(await browser.go("/auth/login"), "ANN ")).status == 429
     assert (await browser.sign_in(await browser.go("/auth/login"), "sam")).path == "/auth/manage"
-    server.clock.pass_seconds(15 * 60)
-    assert (await browser.sign_in(await server.another_browser().go("/auth/login"))).status == 403
-    other = server.another_browser()
+    pages.clock.pass_seconds(15 * 60)
+    assert (await browser.sign_in(await pages.another_browser().go("/auth/login"))).status == 403
+    other = pages.another_browser()
     assert (await other.sign_in(await other.go("/auth/login"))).path == "/auth/manage"
 
 
-async def test_parallel_guesses_are_counted_before_one_of_them_can_win(server: PageServer) -> None:
-    browsers = [server.another_browser() for _ in range(12)]
+async def test_parallel_guesses_are_counted_before_one_of_them_can_win(pages: PageServer) -> None:
+    browsers = [pages.another_browser() for _ in range(12)]
 
     async def guess(browser: Browser, password: str) -> int:
         return (await browser.sign_in(await browser.go("/auth/login"), "ann", password)).status
@@ -116,14 +109,14 @@ async def test_parallel_guesses_are_counted_before_one_of_them_can_win(server: P
     guesses = [*(f"guess {number}" for number in range(11)), PASSWORD]
     statuses = await asyncio.gather(*(guess(browser, each) for browser, each in zip(browsers, guesses, strict=True)))
     assert set(statuses[:11]) <= {401, 429}
-    assert (await attempts(server, "ann", 1))[0].status == 429
+    assert (await attempts(pages, "ann", 1))[0].status == 429
 
 
 async def test_an_address_can_try_only_so_often_in_a_minute() -> None:
-    async with page_server(settings=SmartSettings(logins_per_minute=2)) as server:
-        statuses = [(await attempts(server, f"name-{number}", 1))[0].status for number in range(3)]
+    async with page_server(settings=SmartSettings(logins_per_minute=2)) as pages:
+        statuses = [(await attempts(pages, f"name-{number}", 1))[0].status for number in range(3)]
         assert statuses == [401, 401, 429]
-        assert server.trail.texts() == ["username and password"] * 2 + ["too many attempts"]
+        assert pages.trail.texts() == ["username and password"] * 2 + ["too many attempts"]
 
 
 async def test_an_unknown_name_costs_what_a_known_one_costs() -> None:
@@ -167,111 +160,111 @@ def set_cookies(seen: Seen) -> dict[str, str]:
     return {each.partition("=")[0]: each for each in seen.response.headers.get_list("set-cookie")}
 
 
-async def signing_in(server: PageServer) -> tuple[Seen, dict[str, str]]:
+async def signing_in(pages: PageServer) -> tuple[Seen, dict[str, str]]:
     """The first answer to a right password, before its redirect is followed, with its cookies."""
-    seen = await server.browser.go("/auth/login")
+    seen = await pages.browser.go("/auth/login")
     fields = dict(seen.form().form_values()) | {"username": "ann", "password": PASSWORD}
-    response = await server.browser.http.post("/auth/login", data=fields)
+    response = await pages.browser.http.post("/auth/login", data=fields)
     first = Seen(response, str(response.url))
     return first, set_cookies(first)
 
 
-async def test_the_cookie_of_a_session_is_out_of_reach_of_scripts_and_other_sites(server: PageServer) -> None:
-    _, cookies = await signing_in(server)
+async def test_the_cookie_of_a_session_is_out_of_reach_of_scripts_and_other_sites(pages: PageServer) -> None:
+    _, cookies = await signing_in(pages)
     assert cookies[SESSION_COOKIE].endswith("; Path=/; HttpOnly; SameSite=Lax")
     assert len(cookies[SESSION_COOKIE].partition("=")[2].partition(";")[0]) == 43
 
 
 async def test_over_https_the_cookie_is_secure_and_bound_to_the_host() -> None:
-    async with page_server(base="https://fhir.test/fhir") as server:
-        _, cookies = await signing_in(server)
+    async with page_server(base="https://fhir.test/fhir") as pages:
+        _, cookies = await signing_in(pages)
         assert cookies["__Host-session"].endswith("; Path=/; HttpOnly; SameSite=Lax; Secure")
         assert "Domain" not in cookies["__Host-session"]
 
 
-async def test_a_session_planted_before_sign_in_is_worth_nothing(server: PageServer) -> None:
-    attacker = server.another_browser()
+async def test_a_session_planted_before_sign_in_is_worth_nothing(pages: PageServer) -> None:
+    attacker = pages.another_browser()
     await attacker.sign_in(await attacker.go("/auth/login"), "sam")
     planted = attacker.http.cookies[SESSION_COOKIE]
-    server.browser.http.cookies.set(SESSION_COOKIE, planted, domain="fhir.test", path="/")
-    client = await server.client()
-    seen = await server.browser.go("/auth/authorize", **asked(client, prompt="login"))
-    await server.browser.sign_in(seen, "ann")
-    kept = {each.value for each in server.browser.http.cookies.jar if each.name == SESSION_COOKIE}
+    pages.browser.http.cookies.set(SESSION_COOKIE, planted, domain="fhir.test", path="/")
+    client = await pages.client()
+    seen = await pages.browser.go("/auth/authorize", **asked(client, prompt="login"))
+    await pages.browser.sign_in(seen, "ann")
+    kept = {each.value for each in pages.browser.http.cookies.jar if each.name == SESSION_COOKIE}
     assert planted not in kept
     # Nor does the planted one last.
     assert (await attacker.go("/auth/manage")).title == "Sign in"
 
 
-async def test_each_sign_in_has_a_session_of_its_own(server: PageServer) -> None:
-    one, other = server.another_browser(), server.another_browser()
+async def test_each_sign_in_has_a_session_of_its_own(pages: PageServer) -> None:
+    one, other = pages.another_browser(), pages.another_browser()
     for browser in (one, other):
         await browser.sign_in(await browser.go("/auth/login"))
     assert one.http.cookies[SESSION_COOKIE] != other.http.cookies[SESSION_COOKIE]
 
 
 @pytest.mark.parametrize("csrf", ["", "forged", None])
-async def test_a_sign_in_form_of_another_site_is_refused(server: PageServer, csrf: str | None) -> None:
-    seen = await server.browser.go("/auth/login")
-    refused = await server.browser.send(seen, username="ann", password=PASSWORD, csrf=csrf)
+async def test_a_sign_in_form_of_another_site_is_refused(pages: PageServer, csrf: str | None) -> None:
+    seen = await pages.browser.go("/auth/login")
+    refused = await pages.browser.send(seen, username="ann", password=PASSWORD, csrf=csrf)
     assert (refused.status, refused.title) == (403, "This did not work")
-    assert SESSION_COOKIE not in server.browser.http.cookies
+    assert SESSION_COOKIE not in pages.browser.http.cookies
 
 
-async def test_a_sign_in_form_of_another_browser_is_refused(server: PageServer) -> None:
-    attackers = await server.another_browser().go("/auth/login")
-    await server.browser.go("/auth/login")
-    assert (await server.browser.sign_in(attackers)).status == 403
-    assert (await server.another_browser().sign_in(attackers)).status == 403
+async def test_a_sign_in_form_of_another_browser_is_refused(pages: PageServer) -> None:
+    attackers = await pages.another_browser().go("/auth/login")
+    await pages.browser.go("/auth/login")
+    assert (await pages.browser.sign_in(attackers)).status == 403
+    assert (await pages.another_browser().sign_in(attackers)).status == 403
 
 
 @pytest.mark.parametrize("site", ["cross-site", "same-site"])
-async def test_what_a_browser_says_comes_from_elsewhere_is_refused(server: PageServer, site: str) -> None:
-    seen = await server.browser.go("/auth/login")
+async def test_what_a_browser_says_comes_from_elsewhere_is_refused(pages: PageServer, site: str) -> None:
+    seen = await pages.browser.go("/auth/login")
     headers = {"Sec-Fetch-Site": site}
-    assert (await server.browser.send(seen, headers=headers, username="ann", password=PASSWORD)).status == 403
+    assert (await pages.browser.send(seen, headers=headers, username="ann", password=PASSWORD)).status == 403
 
 
-async def test_a_session_ends_by_itself_when_unused_or_old(server: PageServer) -> None:
-    await server.browser.sign_in(await server.browser.go("/auth/login"))
+async def test_a_session_ends_by_itself_when_unused_or_old(pages: PageServer) -> None:
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"))
     for _ in range(12):
-        server.clock.pass_seconds(59 * 60)
-        assert (await server.browser.go("/auth/manage")).title == "What apps may see"
-    server.clock.pass_seconds(59 * 60)
-    assert (await server.browser.go("/auth/manage")).title == "Sign in"
-    other = server.another_browser()
+        pages.clock.pass_seconds(59 * 60)
+        assert (await pages.browser.go("/auth/manage")).title == "What apps may see"
+    pages.clock.pass_seconds(59 * 60)
+    assert (await pages.browser.go("/auth/manage")).title == "Sign in"
+    other = pages.another_browser()
     await other.sign_in(await other.go("/auth/login"))
-    server.clock.pass_seconds(60 * 60)
+    pages.clock.pass_seconds(60 * 60)
     assert (await other.go("/auth/manage")).title == "Sign in"
 
 
-async def test_a_disabled_account_is_signed_out_everywhere(server: PageServer) -> None:
-    await server.browser.sign_in(await server.browser.go("/auth/login"))
-    await server.parts.documents.change("accounts", "id-ann", {"is_disabled": True})
-    assert (await server.browser.go("/auth/manage")).title == "Sign in"
+async def test_a_disabled_account_is_signed_out_everywhere(pages: PageServer) -> None:
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"))
+    await pages.parts.documents.change("accounts", "id-ann", {"is_disabled": True})
+    assert (await pages.browser.go("/auth/manage")).title == "Sign in"
 
 
-async def test_signing_out_ends_the_session_itself(server: PageServer) -> None:
-    await server.browser.sign_in(await server.browser.go("/auth/login"))
-    value = server.browser.http.cookies[SESSION_COOKIE]
-    asked_first = await server.browser.go("/auth/logout")
+async def test_signing_out_ends_the_session_itself(pages: PageServer) -> None:
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"))
+    value = pages.browser.http.cookies[SESSION_COOKIE]
+    asked_first = await pages.browser.go("/auth/logout")
     assert asked_first.title == "Sign out?"
-    assert (await server.browser.send(asked_first, csrf="forged")).status == 403
-    assert (await server.browser.send(asked_first)).title == "You are signed out"
-    assert SESSION_COOKIE not in server.browser.http.cookies
-    server.browser.http.cookies.set(SESSION_COOKIE, value, domain="fhir.test", path="/")
-    assert (await server.browser.go("/auth/manage")).title == "Sign in"
-    assert server.trail.kinds() == ["login", "page-refused", "logout"]
+    assert (await pages.browser.send(asked_first, csrf="forged")).status == 403
+    assert (await pages.browser.send(asked_first)).title == "You are signed out"
+    assert SESSION_COOKIE not in pages.browser.http.cookies
+    pages.browser.http.cookies.set(SESSION_COOKIE, value, domain="fhir.test", path="/")
+    assert (await pages.browser.go("/auth/manage")).title == "Sign in"
+    assert pages.trail.kinds() == ["login", "page-refused", "logout"]
 
 
 @pytest.mark.parametrize("where", ["https://evil.test/", "//evil.test", "/auth/consent", "javascript:alert(1)"])
-async def test_sign_in_leads_to_no_address_of_somebody_elses_choice(server: PageServer, where: str) -> None:
-    seen = await server.browser.sign_in(await server.browser.go("/auth/login", next=where))
+async def test_sign_in_leads_to_no_address_of_somebody_elses_choice(pages: PageServer, where: str) -> None:
+    seen = await pages.browser.sign_in(await pages.browser.go("/auth/login", next=where))
     assert seen.path == "/auth/manage"
 
 
-async def test_sessions_are_kept_by_their_hash_alone(server: PageServer) -> None:
-    await server.browser.sign_in(await server.browser.go("/auth/login"))
-    kept = await server.parts.documents.find("sessions", {})
+async def test_sessions_are_kept_by_their_hash_alone(pages: PageServer) -> None:
+    await pages.browser.sign_in(await pages.browser.go("/auth/login"))
+    kept = await pages.parts.documents.find("sessions", {})
     assert len(kept) == 1
-    assert server.browser.http.cookies[SESSION_COOKIE] not in str(kept)
+    assert pages.browser.http.cookies[SESSION_COOKIE] not in str(kept)

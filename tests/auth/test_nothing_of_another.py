@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import strategies as st
 
-from tests.auth.attacks import READS, WRITES
+from tests.auth.attacks_reading import READS
+from tests.auth.attacks_writing import WRITES
 from tests.auth.generated_searches import searches
 from tests.auth.two_worlds import CALLERS, HIDDEN, Answer, Sent, Worlds, two_worlds
 from tests.rest.access import as_bearer

@@ -10,19 +10,13 @@ from tests.auth.browsing import VERIFIER, PageServer, Seen, asked, page_server
 from tests.auth.test_family import Family
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[PageServer]:
-    async with page_server() as running:
-        yield running
+async def arriving(pages: PageServer, username: str, scope: str = "launch/patient patient/Patient.rs") -> Seen:
+    seen = await pages.browser.go("/auth/authorize", **asked(await pages.client(), scope))
+    return await pages.browser.sign_in(seen, username)
 
 
-async def arriving(server: PageServer, username: str, scope: str = "launch/patient patient/Patient.rs") -> Seen:
-    seen = await server.browser.go("/auth/authorize", **asked(await server.client(), scope))
-    return await server.browser.sign_in(seen, username)
-
-
-async def patient_of(server: PageServer, client: Client, back: Seen) -> str:
-    patient: str = (await server.exchanged(client, back.answer["code"]))["patient"]
+async def patient_of(pages: PageServer, client: Client, back: Seen) -> str:
+    patient: str = (await pages.exchanged(client, back.answer["code"]))["patient"]
     return patient
 
 
@@ -30,98 +24,98 @@ def listed(seen: Seen) -> list[str]:
     return [radio.get("value") for radio in seen.html.xpath("//input[@type='radio'][@name='patient']")]
 
 
-async def test_who_has_one_record_is_not_asked(server: PageServer) -> None:
-    seen = await arriving(server, "ann")
+async def test_who_has_one_record_is_not_asked(pages: PageServer) -> None:
+    seen = await arriving(pages, "ann")
     assert seen.path == "/auth/consent"
     assert "your own record Ann Example" in seen.text
 
 
-async def test_who_acts_for_several_chooses_one(server: PageServer) -> None:
-    seen = await arriving(server, "sam")
+async def test_who_acts_for_several_chooses_one(pages: PageServer) -> None:
+    seen = await arriving(pages, "sam")
     assert (seen.path, seen.title) == ("/auth/patient", "Whose record?")
     assert listed(seen) == ["p3", "p2", "p1"]
     assert "Cleo <Other>" in seen.text
-    chosen = await server.browser.send(seen, patient="p2")
+    chosen = await pages.browser.send(seen, patient="p2")
     assert "the record of Ben Example, born 2015-02-03" in chosen.text
-    back = await server.browser.allow(chosen)
-    assert await patient_of(server, await server.client(), back) == "p2"
+    back = await pages.browser.allow(chosen)
+    assert await patient_of(pages, await pages.client(), back) == "p2"
 
 
 @pytest.mark.parametrize("scope", ["patient/Patient.rs", "launch/patient", "openid user/*.rs patient/*.read"])
-async def test_a_patient_is_in_context_whenever_a_scope_needs_one(server: PageServer, scope: str) -> None:
-    assert (await arriving(server, "sam", scope)).path == "/auth/patient"
+async def test_a_patient_is_in_context_whenever_a_scope_needs_one(pages: PageServer, scope: str) -> None:
+    assert (await arriving(pages, "sam", scope)).path == "/auth/patient"
 
 
-async def test_without_such_a_scope_nobody_is_asked(server: PageServer) -> None:
-    assert (await arriving(server, "sam", "openid user/*.rs")).path == "/auth/consent"
+async def test_without_such_a_scope_nobody_is_asked(pages: PageServer) -> None:
+    assert (await arriving(pages, "sam", "openid user/*.rs")).path == "/auth/consent"
 
 
-async def test_the_choice_can_be_changed_before_the_answer(server: PageServer) -> None:
-    seen = await server.browser.send(await arriving(server, "sam"), patient="p2")
-    again = await server.browser.go("/auth/patient", request=seen.answer["request"])
+async def test_the_choice_can_be_changed_before_the_answer(pages: PageServer) -> None:
+    seen = await pages.browser.send(await arriving(pages, "sam"), patient="p2")
+    again = await pages.browser.go("/auth/patient", request=seen.answer["request"])
     assert again.html.xpath("//input[@checked]/@value") == ["p2"]
-    back = await server.browser.allow(await server.browser.send(again, patient="p1"))
-    assert await patient_of(server, await server.client(), back) == "p1"
+    back = await pages.browser.allow(await pages.browser.send(again, patient="p1"))
+    assert await patient_of(pages, await pages.client(), back) == "p1"
 
 
 @pytest.mark.parametrize("patient", ["p4", "", "p1/../p3", "P1"])
-async def test_nobody_chooses_a_record_they_do_not_act_for(server: PageServer, patient: str) -> None:
-    seen = await server.browser.send(await arriving(server, "sam"), patient=patient)
+async def test_nobody_chooses_a_record_they_do_not_act_for(pages: PageServer, patient: str) -> None:
+    seen = await pages.browser.send(await arriving(pages, "sam"), patient=patient)
     assert (seen.status, seen.path) == (400, "/auth/patient")
     assert "Choose one of the records listed." in seen.text
 
 
-async def test_who_has_one_record_cannot_choose_another_behind_the_pages_back(server: PageServer) -> None:
-    seen = await arriving(server, "ann")
+async def test_who_has_one_record_cannot_choose_another_behind_the_pages_back(pages: PageServer) -> None:
+    seen = await arriving(pages, "ann")
     form = {"request": seen.answer["request"], "csrf": seen.form().fields["csrf"], "patient": "p2"}
-    await server.browser.http.post("/auth/patient", data=form)
-    back = await server.browser.allow(await server.browser.go("/auth/consent", request=form["request"]))
-    assert await patient_of(server, await server.client(), back) == "p1"
+    await pages.browser.http.post("/auth/patient", data=form)
+    back = await pages.browser.allow(await pages.browser.go("/auth/consent", request=form["request"]))
+    assert await patient_of(pages, await pages.client(), back) == "p1"
 
 
-async def test_a_choice_is_forgotten_when_somebody_else_signs_in(server: PageServer) -> None:
-    seen = await server.browser.send(await arriving(server, "sam"), patient="p2")
-    ann = server.another_browser()
+async def test_a_choice_is_forgotten_when_somebody_else_signs_in(pages: PageServer) -> None:
+    seen = await pages.browser.send(await arriving(pages, "sam"), patient="p2")
+    ann = pages.another_browser()
     await ann.sign_in(await ann.go("/auth/login"), "ann")
     asked_again = await ann.go("/auth/consent", request=seen.answer["request"])
     assert asked_again.title == "Sign in"
     assert "Ann Example" in (await ann.sign_in(asked_again, "ann")).text
 
 
-async def test_an_account_without_a_record_goes_back_with_the_reason(server: PageServer) -> None:
-    await server.person("new")
-    back = await arriving(server, "new")
+async def test_an_account_without_a_record_goes_back_with_the_reason(pages: PageServer) -> None:
+    await pages.person("new")
+    back = await arriving(pages, "new")
     assert (back.answer["error"], back.answer["state"]) == ("access_denied", "state & more")
-    assert server.trail.kinds() == ["login", "grant-refused"]
+    assert pages.trail.kinds() == ["login", "grant-refused"]
 
 
-async def test_a_practitioner_finds_patients_in_care_by_name_or_birth_date(server: PageServer) -> None:
-    seen = await arriving(server, "doctor")
+async def test_a_practitioner_finds_patients_in_care_by_name_or_birth_date(pages: PageServer) -> None:
+    seen = await arriving(pages, "doctor")
     assert listed(seen) == ["p1", "p2"]
-    assert listed(await server.browser.send(seen, "search", words="ben")) == ["p2"]
-    found = await server.browser.send(seen, "search", words="1980-07-04")
+    assert listed(await pages.browser.send(seen, "search", words="ben")) == ["p2"]
+    found = await pages.browser.send(seen, "search", words="1980-07-04")
     assert listed(found) == ["p1"]
-    nobody = await server.browser.send(found, "search", words="<script>")
+    nobody = await pages.browser.send(found, "search", words="<script>")
     assert listed(nobody) == [] and "Nobody was found." in nobody.text
-    back = await server.browser.allow(await server.browser.send(found, patient="p1"))
-    assert await patient_of(server, await server.client(), back) == "p1"
+    back = await pages.browser.allow(await pages.browser.send(found, patient="p1"))
+    assert await patient_of(pages, await pages.client(), back) == "p1"
 
 
-async def test_a_practitioner_cannot_choose_a_patient_out_of_care(server: PageServer) -> None:
-    seen = await arriving(server, "doctor")
-    assert (await server.browser.send(seen, patient="p3")).status == 400
-    server.people.related.discard("p1")
-    assert (await server.browser.send(seen, patient="p1")).status == 400
+async def test_a_practitioner_cannot_choose_a_patient_out_of_care(pages: PageServer) -> None:
+    seen = await arriving(pages, "doctor")
+    assert (await pages.browser.send(seen, patient="p3")).status == 400
+    pages.people.related.discard("p1")
+    assert (await pages.browser.send(seen, patient="p1")).status == 400
 
 
-async def test_what_is_looked_for_stands_in_no_address(server: PageServer) -> None:
-    found = await server.browser.send(await arriving(server, "doctor"), "search", words="Example")
+async def test_what_is_looked_for_stands_in_no_address(pages: PageServer) -> None:
+    found = await pages.browser.send(await arriving(pages, "doctor"), "search", words="Example")
     assert "Example" not in found.address
 
 
 @pytest.mark.parametrize("csrf", ["", "forged", None])
-async def test_a_choice_that_another_page_sent_is_refused(server: PageServer, csrf: str | None) -> None:
-    seen = await server.browser.send(await arriving(server, "sam"), patient="p2", csrf=csrf)
+async def test_a_choice_that_another_page_sent_is_refused(pages: PageServer, csrf: str | None) -> None:
+    seen = await pages.browser.send(await arriving(pages, "sam"), patient="p2", csrf=csrf)
     assert seen.status == 403
 
 

@@ -1,7 +1,6 @@
 """Refresh tokens are replaced at each use; a client that refreshes twice keeps its access, a thief does not."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
@@ -11,12 +10,6 @@ from smart_auth.records import REFRESH_TOKENS, SESSIONS
 from tests.auth.oauth import OAuth, oauth_server
 
 DAY = 86_400
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 async def test_a_refresh_gives_a_new_access_token_and_a_new_refresh_token(server: OAuth) -> None:

@@ -1,6 +1,5 @@
 """Apps register themselves (RFC 7591) and look after what they registered (RFC 7592)."""
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -19,12 +18,6 @@ BACKEND: dict[str, Any] = {
     "token_endpoint_auth_method": "private_key_jwt",
     "scope": "system/*.rs",
 }
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
 
 
 async def registered(server: OAuth, **metadata: Any) -> dict[str, Any]:

@@ -1,17 +1,9 @@
 """A client gives its tokens back (RFC 7009); nobody gives back another's."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from smart_auth.records import Client
-from tests.auth.oauth import ORIGIN, OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import ORIGIN, OAuth
 
 
 async def given_back(server: OAuth, token: str, client: Client, secret: str = "", **fields: str | None) -> None:

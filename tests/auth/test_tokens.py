@@ -24,11 +24,6 @@ from tests.auth.memory_documents import MemoryDocuments
 SETTINGS = SmartSettings()
 
 
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture(scope="module")
 def documents() -> MemoryDocuments:
     # A key takes half a second to make: one does for all of these.

@@ -1,16 +1,8 @@
 """The userinfo endpoint says who signed in, to the bearer of a token with openid."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
-from tests.auth.oauth import BASE, OAuth, oauth_server
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[OAuth]:
-    async with oauth_server() as running:
-        yield running
+from tests.auth.oauth import BASE, OAuth
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

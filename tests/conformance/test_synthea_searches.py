@@ -27,6 +27,7 @@ TYPES = ["CarePlan", "Condition", "DiagnosticReport", "Encounter", "Immunization
          "Organization", "Patient", "Practitioner", "Procedure"]  # fmt: skip
 """Those of the table by hand that the Bundles hold."""
 NOT_HELD = {
+    ("Condition", "patient asserted-date"),
     ("Condition", "patient category"),
     ("Condition", "patient category clinical-status"),
     ("Condition", "patient category encounter"),

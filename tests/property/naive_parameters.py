@@ -117,6 +117,7 @@ class coding class
 type concept type
 date date period
 length quantity length
+discharge-disposition concept hospitalization.dischargeDisposition
 location reference location.location > Location
 location-period date location.period
 patient reference:Patient subject > Patient
@@ -170,6 +171,7 @@ onset-date date onsetDateTime onsetPeriod
 onset-info string onsetString
 abatement-date date abatementDateTime abatementPeriod
 recorded-date date recordedDate
+asserted-date date extension.valueDateTime
 patient reference:Patient subject > Patient
 subject reference subject > Group Patient
 encounter reference encounter > Encounter
@@ -242,6 +244,7 @@ patient reference:Patient subject > Patient
 """,
     "CareTeam": """
 status code status
+role concept participant.role
 participant reference participant.member > Practitioner Organization CareTeam Patient PractitionerRole RelatedPerson
 patient reference:Patient subject > Patient
 """,
@@ -262,6 +265,7 @@ patient reference:Patient subject > Patient
 """,
     "Goal": """
 lifecycle-status code lifecycleStatus
+description concept description
 target-date date target.dueDate
 patient reference:Patient subject > Patient
 """,

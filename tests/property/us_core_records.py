@@ -16,6 +16,8 @@ VITAL_SIGNS = (
 SOCIAL_HISTORY = ("72166-2", "11367-0", "82810-3", "86645-9", "11341-5")
 CATEGORIES = ("laboratory", "exam", "therapy", "imaging", "procedure", "activity", "survey")
 PREFERENCES = {"75773-2": "treatment-intervention-preference", "95541-9": "care-experience-preference"}
+ASSERTED_DATE = "http://hl7.org/fhir/StructureDefinition/condition-assertedDate"
+DISCHARGE = f"{TERMINOLOGY}/discharge-disposition"
 DAYS = ("2023-03-01", "2024-05-06T07:08:09+02:00")
 
 
@@ -99,10 +101,12 @@ def _of_patient(number: int, turn: int) -> list[dict[str, Any]]:
         one("CarePlan", status=("active", "completed")[turn], intent="plan", subject=person,
             category=[concept(f"{US_CORE}/careplan-category", "assess-plan")], period={"start": other, "end": "2025"}),
         one("CareTeam", status=("active", "inactive")[turn], subject=person,
-            participant=[{"role": [concept(SNOMED, "17561000")], "member": {"reference": "Practitioner/d1"}}]),
+            participant=[{"role": [concept(SNOMED, ("17561000", "224535009")[turn])],
+                          "member": {"reference": "Practitioner/d1"}}]),
         one("Condition", subject=person, code=concept(SNOMED, f"20{turn}"), clinicalStatus=activity, encounter=visit,
             category=[concept(f"{TERMINOLOGY}/condition-category", condition)], onsetDateTime=day,
-            abatementDateTime="2024-12-31", recordedDate=day),
+            abatementDateTime="2024-12-31", recordedDate=day,
+            extension=[{"url": ASSERTED_DATE, "valueDateTime": ("2023-02-27", "2024-05-01")[turn]}]),
         one("Coverage", status="active", beneficiary=person, payor=[{"reference": "Organization/o1"}]),
         one("Device", patient=person, status=("active", "inactive")[turn], type=concept(SNOMED, f"30{turn}")),
         one("DiagnosticReport", status=("final", "amended")[turn], subject=person, code=concept(LOINC, f"2432{turn}-2"),
@@ -114,9 +118,10 @@ def _of_patient(number: int, turn: int) -> list[dict[str, Any]]:
         one("Encounter", status=("finished", "in-progress")[turn], subject=person, type=[concept(SNOMED, f"40{turn}")],
             class_={"system": f"{TERMINOLOGY}/v3-ActCode", "code": ("AMB", "IMP")[turn]}, period={"start": day},
             identifier=[{"system": "http://hospital.example.org/visit", "value": f"V-{number}-{turn}"}],
-            location=[{"location": {"reference": f"Location/l{turn + 1}"}}]),
-        one("Goal", lifecycleStatus=("active", "completed")[turn], subject=person, description=concept(SNOMED, "501"),
-            target=[{"dueDate": other}]),
+            location=[{"location": {"reference": f"Location/l{turn + 1}"}}],
+            hospitalization={"dischargeDisposition": concept(DISCHARGE, ("home", "hosp")[turn])}),
+        one("Goal", lifecycleStatus=("active", "completed")[turn], subject=person,
+            description=concept(SNOMED, f"50{turn}"), target=[{"dueDate": other}]),
         one("Immunization", status=("completed", "not-done")[turn], patient=person, occurrenceDateTime=day,
             vaccineCode=concept("http://hl7.org/fhir/sid/cvx", "140")),
         one("MedicationDispense", status=("completed", "stopped")[turn], subject=person,

@@ -44,8 +44,10 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "Patient": ("family gender", "birthdate family", "death-date family"),
     "AllergyIntolerance": ("patient clinical-status",),
     "CarePlan": ("patient category status", "patient category date", "patient category status date"),
+    "CareTeam": ("role", "patient role"),
     "Condition": (
         "patient clinical-status", "patient onset-date", "patient abatement-date", "patient recorded-date",
+        "patient asserted-date",
         "patient code", "patient category encounter", "patient category clinical-status", "patient _lastUpdated",
     ),
     "Device": ("patient status", "patient type"),
@@ -53,8 +55,9 @@ OPTIONAL: dict[str, tuple[str, ...]] = {
     "DocumentReference": ("patient status", "patient type period"),
     "Encounter": (
         "identifier", "class patient", "patient type", "patient _lastUpdated", "patient status", "patient location",
+        "patient discharge-disposition",
     ),
-    "Goal": ("patient target-date", "patient lifecycle-status"),
+    "Goal": ("patient target-date", "patient lifecycle-status", "patient description"),
     "Immunization": ("patient date", "patient status"),
     "Location": ("address-city", "address-state", "address-postalcode"),
     "MedicationDispense": ("patient status", "patient status type"),

@@ -19,7 +19,7 @@ from fhir_server.interactions.proxy_relation import proxied
 from tests.rest.conftest import patient
 from tests.rest.families import as_ana, consent, person, relative, told
 from tests.rest.in_process import opened, put
-from tests.rest.test_narrowing import found
+from tests.rest.narrowing import found
 
 pytestmark = pytest.mark.asyncio
 

