@@ -27,7 +27,7 @@ from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
-from fhir_server.portal import portal_of
+from fhir_server.portal import portal_of, portal_refusal
 from fhir_server.rest.api_pages import ApiPages
 from fhir_server.rest.context import BASE_PATH, sign_in_base
 from fhir_server.rest.cors import Cors
@@ -250,6 +250,9 @@ async def sign_in(settings: Settings, server: Server, auditor: Auditor) -> Autho
 
     Raises ValueError, in words for whoever runs the server, for settings that cannot be used.
     """
+    refusal = portal_refusal(settings)
+    if refusal is not None:
+        raise ValueError(refusal)
     documents = DatabaseDocuments(server.database, Change)
     values = {each.name: getattr(settings, _OTHERWISE.get(each.name, each.name)) for each in fields(SmartSettings)}
     return Authorization.compose(

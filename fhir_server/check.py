@@ -12,6 +12,7 @@ from fhir_server.app import open_database, unsigned
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import resource_types
 from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.portal import portal_refusal
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import check as store_check
 from fhir_server.store import mongo, parameter_sets, reindex
@@ -33,6 +34,9 @@ class Finding:
 
 async def unusable(settings: Settings, uri: str) -> str | None:
     """Why a server cannot run on this MongoDB, with the remedy in one sentence; None where it can."""
+    refusal = _refusal_of_sign_in(settings)
+    if refusal is not None:
+        return refusal
     try:
         return await _with_database(settings, uri, _first_problem) or await _unsigned(settings, uri)
     except FhirError as error:
@@ -87,6 +91,10 @@ async def _unsigned(settings: Settings, uri: str) -> str | None:
     return await _with_database(settings, uri, partial(unsigned, settings))
 
 
+def _refusal_of_sign_in(settings: Settings) -> str | None:
+    return None if settings.auth == "off" else portal_refusal(settings)
+
+
 async def _first_problem(database: mongo.Database) -> str | None:
     problems = store_check.unmet(await store_check.deployment(database))
     if problems:
@@ -123,7 +131,7 @@ async def _reached(database: mongo.Database, step: int) -> str:
 
 
 def _settings(settings: Settings) -> Finding:
-    refusal = auth_refusal(settings)
+    refusal = auth_refusal(settings) or _refusal_of_sign_in(settings)
     return Finding("settings", refusal or "readable", fine=refusal is None)
 
 

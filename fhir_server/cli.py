@@ -23,6 +23,7 @@ from fhir_server import tracing
 from fhir_server.cli_accounts import accounts
 from fhir_server.cli_audit import audit
 from fhir_server.cli_beneficiaries import beneficiaries
+from fhir_server.cli_cards import cards
 from fhir_server.cli_clients import clients
 from fhir_server.cli_seeds import load_demo_where_empty, seeds
 from fhir_server.cli_start import DATA_DIR, console, errors, mongodb, settings_of, stop
@@ -35,6 +36,7 @@ app.add_typer(seeds, name="seeds")
 app.add_typer(clients, name="client")
 app.add_typer(accounts, name="account")
 app.add_typer(beneficiaries, name="beneficiary")
+app.add_typer(cards, name="card")
 app.add_typer(tokens, name="token")
 app.add_typer(signing_keys, name="keys")
 app.add_typer(audit, name="audit")

@@ -39,7 +39,10 @@ def settings_of(**options: Any) -> Settings:
         stop(f"Setting FHIR_{name.upper()} is wrong: it is not JSON. See docs/settings.md.")
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else "?"
+        if not first["loc"]:
+            # What settings are to each other; the text names them.
+            stop(f"{first['msg'].removeprefix('Value error, ')}. See docs/settings.md.")
+        name = str(first["loc"][0])
         option = f" (--{name.replace('_', '-')})" if name in options else ""
         stop(f"Setting FHIR_{name.upper()}{option} is wrong: {first['msg']}. See docs/settings.md.")
     wrong = misspelt(os.environ)

@@ -197,8 +197,8 @@ def _speakers(sight: Sight, access: AccessContext, type: str) -> tuple[str, ...]
         return None
     if access.kind == "practitioner":
         return sight.places
-    own = (f"Patient/{id}" for id in access.patients)
-    return tuple(filter(None, (access.fhir_user, *own)))
+    acted_for = (*access.patients, *(each.patient for each in sight.proxied))
+    return tuple(filter(None, (access.fhir_user, *(f"Patient/{id}" for id in acted_for))))
 
 
 @cache

@@ -4,7 +4,7 @@ import time
 
 from fhir_server.card_trust import card_trust
 from fhir_server.interactions.context import Server
-from fhir_server.mailing import mail_of
+from fhir_server.mailing import Relay, mail_of
 from fhir_server.record_conditions import RecordConditions
 from fhir_server.record_contacts import RecordContacts
 from fhir_server.record_proxies import RecordProxies
@@ -17,9 +17,27 @@ from smart_auth.documents import Documents
 from smart_auth.identity.eligibility import EligibilityRegistry
 from smart_auth.identity.eligibility_embedded import EmbeddedRegistry
 from smart_auth.identity.eligibility_http import HttpRegistry
-from smart_auth.identity.providers import providers_of
+from smart_auth.identity.password_policy import PasswordPolicy
+from smart_auth.identity.providers import Provider, providers_of
 from smart_auth.portal import Portal
 from smart_auth.sealing import Seal
+from smart_auth.settings import SmartSettings
+
+
+def portal_refusal(settings: Settings) -> str | None:
+    """Why sign-in cannot stand on these settings, in a sentence for whoever runs the server; None where it can.
+
+    Reads the files that they name, and asks nobody.
+    """
+    try:
+        card_trust(settings)
+        _conditions(settings)
+        _providers(settings)
+        _relay(settings)
+        _blocked_passwords(settings)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 async def portal_of(settings: Settings, server: Server, auditor: Auditor, documents: Documents) -> Portal:
@@ -31,7 +49,7 @@ async def portal_of(settings: Settings, server: Server, auditor: Auditor, docume
         mail=mail_of(settings, documents, seal, lambda: int(time.time())),
         help_desk=settings.help_desk,
         cards=card_trust(settings),
-        providers=providers_of(settings.providers),
+        providers=_providers(settings),
         contacts=RecordContacts(writer),
         conditions=RecordConditions(writer, _conditions(settings)),
         proxies=RecordProxies(writer),
@@ -51,6 +69,26 @@ def _registry(settings: Settings, documents: Documents, seal: Seal) -> Eligibili
         return EmbeddedRegistry(documents, seal)
     token = settings.registry_token
     return HttpRegistry(settings.registry_url, None if token is None else token.get_secret_value())
+
+
+def _providers(settings: Settings) -> tuple[Provider, ...]:
+    try:
+        return providers_of(settings.providers)
+    except ValueError as error:
+        raise ValueError(f"FHIR_PROVIDERS is wrong: {error}") from error
+
+
+def _relay(settings: Settings) -> None:
+    if settings.mail_url is not None:
+        Relay.of(settings.mail_url.get_secret_value(), settings.mail_from)
+
+
+def _blocked_passwords(settings: Settings) -> None:
+    path = settings.password_blocklist
+    try:
+        PasswordPolicy.of(SmartSettings(), path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(f"FHIR_PASSWORD_BLOCKLIST cannot be read as UTF-8: {path}.") from error
 
 
 def _conditions(settings: Settings) -> str:

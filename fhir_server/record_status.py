@@ -1,6 +1,6 @@
 """Status over time: a new class of beneficiary in one record, whole or not at all.
 
-docs/people/status.md; docs/adr/0024
+docs/people/status.md; docs/adr/0026
 """
 
 from dataclasses import dataclass

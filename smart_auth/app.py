@@ -15,6 +15,7 @@ from smart_auth.audit import AuthEventKind
 from smart_auth.authorization import Authorization
 from smart_auth.discovery import discovery_routes
 from smart_auth.drawing import not_admitted, refusal
+from smart_auth.endpoints import origin_of
 from smart_auth.errors import OAuthError
 from smart_auth.gates import gates
 from smart_auth.introspect import introspect
@@ -57,16 +58,16 @@ def _in_json(authorization: Authorization, path: str, answer: Answer) -> Callabl
     async def answered(request: Request) -> Response:
         request_id.enter(request.scope)
         # Raises what it does for a Host that is not ours (DNS rebinding), before anything is done.
-        authorization.base_of(request)
+        origin = origin_of(authorization.base_of(request))
         try:
             return await answer(authorization, request)
         except OAuthError as error:
             await _note_refusal(authorization, request, name, error)
-            return refusal(error)
+            return refusal(error, origin)
         except NotAdmitted as refused:
             if refused.status not in NOTED_BY_GUARD:
                 await authorization.note("token-refused", f"{name}: {refused.error or 'no token'}", is_failure=True)
-            return not_admitted(refused)
+            return not_admitted(refused, origin)
 
     return answered
 

@@ -161,6 +161,9 @@ class Authorization:
         account = None if grant is None or grant.account is None else await self.accounts.get(grant.account)
         if grant is None or account is None or account.is_disabled:
             return None
+        if not account.is_logon_active and grant.acr != "card":
+            # Granted at the same moment as the DS Logon was deactivated, at another worker.
+            return None
         if account.kind != "patient" or grant.patient is None or grant.patient in account.patients:
             return grant, account
         # A relative's record: whether they act for it is asked of the records each time.

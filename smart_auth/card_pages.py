@@ -68,7 +68,7 @@ async def by_card(visit: Visit) -> Response:
     chosen = [each for each in accounts if each.id == (visit.value("account") or accounts[0].id)]
     if not chosen:
         raise OAuthError(400, "invalid_request", "This card does not sign in to that account.")
-    return await signed_in(visit, at, chosen[0], "card", BY_CARD, _SAYS[card.kind])
+    return await signed_in(visit, at, chosen[0], "card", BY_CARD, _SAYS[card.kind], by_cac=card.kind == "cac")
 
 
 async def _accounts(visit: Visit, card: Card) -> tuple[Account, ...]:

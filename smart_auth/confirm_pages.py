@@ -15,7 +15,7 @@ from smart_auth.identity.accounts import LONGEST_USERNAME, LoginTaken, login_of
 from smart_auth.identity.logons import EmailTaken, Logons, NewLogon, email_of
 from smart_auth.invitation_pages import INVITED
 from smart_auth.invitation_pages import confirmed as registration_confirmed
-from smart_auth.logon_mail import CONFIRM
+from smart_auth.logon_mail import CONFIRM, tell
 from smart_auth.pages.render import page
 from smart_auth.records import MailLink
 from smart_auth.registrations import INVITATION
@@ -68,6 +68,10 @@ async def _create(visit: Visit, link: MailLink, token: str) -> Response:
 
 
 async def _created(visit: Visit, token: str, new: NewLogon) -> Response:
+    link = await visit.parts.mail_links.find("create", token)
+    # Every name that is taken is told, and each is told in a new link: they are counted by the address.
+    names = f"names of {'' if link is None else link.subject}"
+    await visit.parts.limits.check_logins(names)
     link = await visit.parts.mail_links.use("create", token)
     if link is None:
         raise OAuthError(400, "invalid_request", OVER)
@@ -77,6 +81,7 @@ async def _created(visit: Visit, token: str, new: NewLogon) -> Response:
         raise OAuthError(400, "invalid_request", _WITH_ACCOUNT) from None
     except LoginTaken:
         # Who reads mail at the address may know: the link is used, so the form goes on with another one.
+        await visit.parts.limits.failed_login(names)
         left = max(60, link.expires_at - visit.parts.now())
         token = await visit.parts.mail_links.issue("create", link.subject, left, new.content)
         return _creation(visit, new, token, _TAKEN, is_taken=True)
@@ -92,9 +97,13 @@ async def _email(visit: Visit, link: MailLink, token: str) -> Response:
         raise OAuthError(400, "invalid_request", OVER)
     typed = visit.parts.mail_links.content(used)
     email = email_of(typed) or typed
+    former = await visit.parts.accounts.get(used.subject)
     account = await visit.parts.accounts.change(used.subject, email=email, email_verified_at=visit.parts.now())
-    if account is None:
+    if former is None or account is None:
         raise OAuthError(400, "invalid_request", OVER)
+    if former.email != email:
+        # Letters with new passwords go there from now on: whose address it was hears of it as long as they can.
+        await tell(visit, former, f"The DS Logon {former.username} has another e-mail address from now on.")
     # A link to a new password that went to the old address is no longer the owner's alone.
     await visit.parts.mail_links.end("reset", account.id)
     await visit.parts.note("contact", "e-mail address confirmed", account=account)

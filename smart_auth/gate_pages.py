@@ -1,6 +1,6 @@
 """The pages of the gates after sign-in: contact data and conditions of use.
 
-https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code, docs/adr/0023
+https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code, docs/adr/0025
 """
 
 from dataclasses import dataclass

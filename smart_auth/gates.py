@@ -1,6 +1,6 @@
 """What a signed-in person must pass before anything is granted: contact data that are current, conditions accepted.
 
-docs/adr/0023
+docs/adr/0025
 """
 
 from dataclasses import dataclass

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from smart_auth.browser_form import browser_form, check_browser_form
 from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError
-from smart_auth.identity import passwords
+from smart_auth.identity import numbers, passwords
 from smart_auth.identity.accounts import LONGEST_USERNAME, LoginTaken, login_of
 from smart_auth.identity.registration import Registrar
 from smart_auth.pages.render import page
@@ -91,7 +91,10 @@ class InvitedPage:
         self.registrar = registrar
 
     async def __call__(self, visit: Visit) -> Response:
-        """GET asks for birth date, username and password; POST makes the logon. Raises OAuthError 400, 429."""
+        """GET asks for birth date, DoD ID, username and password; POST makes the logon. Raises OAuthError 400, 429.
+
+        The sponsor knows the birth date and chose the address: the number stands on the dependent's own card.
+        """
         if visit.is_post:
             check_browser_form(visit)
         token = visit.value("token")
@@ -105,9 +108,10 @@ class InvitedPage:
         attempts = f"link {link.id}"
         await visit.parts.limits.check_logins(attempts)
         entered = registrations.entered(registration)
-        if day(visit.value("birth_date")) != entered.birth_date:
+        is_theirs = numbers.dod_id(visit.value("dod_id")) == entered.dod_id
+        if day(visit.value("birth_date")) != entered.birth_date or not is_theirs:
             await visit.parts.limits.failed_login(attempts)
-            await visit.parts.note("registration", "wrong birth date at an invitation", is_failure=True)
+            await visit.parts.note("registration", "wrong birth date or DoD ID at an invitation", is_failure=True)
             return self._form(visit, token, (CREDENTIAL_NOT_RECOGNIZED,), 401)
         await visit.parts.limits.check_logins(attempts)
         faults = logon_faults(visit, entered.shown_name, registration.email)

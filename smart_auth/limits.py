@@ -14,6 +14,7 @@ from smart_auth.records import COUNTERS
 from smart_auth.settings import SmartSettings
 
 _PUSH_SECONDS = 1.0
+_HOUR = 3600
 
 
 class Limits:
@@ -45,6 +46,10 @@ class Limits:
     async def failed_login(self, login: str) -> None:
         """Count a login name, known or not, whose password was wrong."""
         await self._count("failed login", login, self._login_seconds, by=1)
+
+    async def is_left(self, name: str, key: str, per_hour: int) -> bool:
+        """Count one more of `name` by `key`; whether it is within what an hour has room for."""
+        return await self._count(name, key, _HOUR, by=1) <= per_hour
 
     async def forget_logins(self, login: str) -> None:
         """Let a login name be tried again at once, as for somebody who showed otherwise who they are."""

@@ -45,6 +45,14 @@ def link_to_reset(visit: Visit, account: Account, token: str) -> Message:
     return Message(account.email or "", "A new password for your DS Logon", text + _help(visit))
 
 
+async def is_room(visit: Visit, email: str, purpose: str) -> bool:
+    """Whether a letter with a link of this purpose would still go out to this address within this hour.
+
+    To be asked before the link is made: one that the outbox drops must not end the one that was sent before.
+    """
+    return await visit.parts.limits.is_left(f"{purpose} link", email, visit.parts.settings.mails_per_hour)
+
+
 async def tell(visit: Visit, account: Account, what: str) -> None:
     """Tell the owner of an account what was changed, where mail reaches them. `what` is a sentence."""
     if not visit.parts.portal.mail.is_available or account.email is None or account.email_verified_at is None:

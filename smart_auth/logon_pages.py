@@ -16,7 +16,7 @@ from smart_auth.even_time import in_even_time
 from smart_auth.identity import passwords
 from smart_auth.identity.accounts import LONGEST_USERNAME, login_of
 from smart_auth.identity.logons import Logons, NewLogon, email_of
-from smart_auth.logon_mail import has_account_already, link_to_create, no_mail
+from smart_auth.logon_mail import has_account_already, is_room, link_to_create, no_mail
 from smart_auth.pages.render import page
 from smart_auth.steps import Gate
 from smart_auth.visit import PageEndpoint, Visit, see
@@ -72,6 +72,8 @@ async def _asked(visit: Visit, typed: Mapping[str, str]) -> None:
     there_are = await Logons(visit.parts).of_email(email)
     if there_are:
         await visit.parts.portal.mail.send(has_account_already(visit, email))
+        return
+    if not await is_room(visit, email, CREATE):
         return
     seconds = visit.parts.settings.email_link_hours * 3600
     token = await visit.parts.mail_links.issue(CREATE, email, seconds, new.content)

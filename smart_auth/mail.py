@@ -1,6 +1,6 @@
 """Mail to people: an outbox that all workers share, so that nobody waits for a mail server and no letter is sent twice.
 
-RFC 5321, RFC 5322 section 2.2 (header fields), docs/adr/0027
+RFC 5321, RFC 5322 section 2.2 (header fields), docs/adr/0029
 """
 
 import asyncio

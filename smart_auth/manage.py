@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from starlette.responses import Response
 
 from smart_auth.errors import OAuthError
+from smart_auth.identity.assurance import reaches
 from smart_auth.pages.render import page
 from smart_auth.records import GRANTS, Account, Grant
 from smart_auth.scope_words import deeds, scope_words, special_words
@@ -76,7 +77,7 @@ async def _page(visit: Visit, account: Account, grants: Sequence[Grant]) -> Resp
         "ended": visit.value("ended") == "yes",
         "can_launch": account.kind == "practitioner",
         "can_upgrade": _can_upgrade(visit, account),
-        "links": _links(visit, account),
+        "links": _links(visit, account, visit.session is not None and reaches(visit.session.acr, "level2")),
         "csrf": visit.csrf,
     }
     return page("manage.html", values)
@@ -87,14 +88,23 @@ def _can_upgrade(visit: Visit, account: Account) -> bool:
     return account.kind == "patient" and account.level == "level1" and None not in (portal.registry, portal.registrar)
 
 
-def _links(visit: Visit, account: Account) -> list[tuple[str, str]]:
-    """The pages on which this person changes how they sign in, and for whom they act: path and words of each."""
-    portal, has_password, is_patient = visit.parts.portal, bool(account.password_hash), account.kind == "patient"
+def _links(visit: Visit, account: Account, is_sure: bool) -> list[tuple[str, str]]:
+    """The pages on which this person changes how they sign in, and for whom they act: path and words of each.
+
+    `is_sure` of whose session has a level at which there are records.
+    """
+    portal, has_password = visit.parts.portal, bool(account.password_hash)
+    has_record = account.kind == "patient" and bool(account.patients) and is_sure
+    registers = portal.registrar is not None and portal.registry is not None
+    is_staff = account.kind == "practitioner" and account.fhir_user is not None
     links = (
         ("/auth/logon/password", "Change your password", has_password),
         ("/auth/one-time-codes", "One-time codes", has_password),
-        ("/auth/card/register", "Register a PIV card", portal.cards is not None),
-        ("/auth/family", "Your family", is_patient and portal.proxies is not None),
+        ("/auth/card/register", "Register a PIV card", portal.cards is not None and portal.registry is not None),
+        *((f"/auth/provider/{each.name}?next=manage", f"Sign-in by {each.label}", True) for each in portal.providers),
+        ("/auth/family", "Your family", has_record and portal.proxies is not None),
+        ("/auth/family/enroll", "Enrol a dependent", has_record and registers),
+        ("/auth/registrations", "Registrations that wait for staff", is_staff and registers),
         ("/auth/logon/deactivate", "Deactivate your DS Logon", has_password),
     )
     return [(path, words) for path, words, is_shown in links if is_shown]

@@ -16,7 +16,7 @@ from smart_auth.authorization import Authorization
 from smart_auth.browser_form import browser_form, check_browser_form
 from smart_auth.errors import OAuthError, not_recognized
 from smart_auth.identity.accounts import login_of
-from smart_auth.identity.assurance import RANK, of_password
+from smart_auth.identity.assurance import RANK, of_password, reaches
 from smart_auth.identity.id_tokens import Identity, Refused
 from smart_auth.identity.provider_peer import Authorizing, Peer
 from smart_auth.identity.providers import Provider
@@ -124,7 +124,7 @@ class ProviderPages:
         """
         document = await self._open_link(visit)
         at = await arrival(visit) if visit.value("request") else None
-        if visit.account is not None:
+        if visit.account is not None and _is_sure(visit, visit.account):
             visit.check_form()
             await self._tie(visit, document, visit.account)
             return see(self.path)
@@ -198,7 +198,7 @@ class ProviderPages:
         browser = cookies.sent_cookie(visit.http, visit.base, cookies.BROWSER) or ""
         content = {"provider": self.provider.name, "external": external, "browser": digest(browser)}
         await visit.parts.documents.insert(PROVIDER_LINKS, digest(secret), content, self._ends(visit))
-        if visit.account is None:
+        if visit.account is None or not _is_sure(visit, visit.account):
             return self._password_form(visit, at, secret)
         values = {
             "path": self.path,
@@ -264,6 +264,11 @@ class ProviderPages:
 
     def _ends(self, visit: Visit) -> int:
         return visit.parts.now() + visit.parts.settings.provider_login_minutes * 60
+
+
+def _is_sure(visit: Visit, account: Account) -> bool:
+    """Whether this sign-in may say by what else the account is opened: one below its level would raise itself."""
+    return visit.session is not None and reaches(visit.session.acr, account.level)
 
 
 async def _proved(visit: Visit) -> tuple[Account, bool]:

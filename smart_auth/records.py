@@ -111,7 +111,8 @@ class Account(Record, frozen=True, kw_only=True):
 class Session(Record, frozen=True, kw_only=True):
     """A browser that is signed in; `id` is the SHA-256 of the cookie's value. `csrf` is the secret its forms repeat.
 
-    `acr` is how sure it is who signed in, `amr` by what (RFC 8176: `pwd`, `otp`, `mfa`, `sc`, `fed`).
+    `acr` is how sure it is who signed in, `amr` by what (RFC 8176: `pwd`, `otp`, `mfa`, `sc`, `fed`). What a CAC opened
+    (`by_cac`) outlasts the DS Logon.
     """
 
     account: str
@@ -120,6 +121,7 @@ class Session(Record, frozen=True, kw_only=True):
     last_seen_at: int
     acr: Acr = "level1"
     amr: tuple[str, ...] = ()
+    by_cac: bool = False
 
 
 class AuthorizationRequest(Record, frozen=True, kw_only=True):

@@ -122,14 +122,14 @@ class RegistrationPage:
             is_somebodys = await Registrations(parts, self.registrar).submit(asked)
         except RegistryUnavailable:
             raise unavailable() from None
-        if not is_somebodys:
-            for number in _numbers(said):
-                await parts.limits.failed_login(_counted(visit, number))
+        for number in _numbers(said):
+            # Right or wrong: whoever is locked out must not learn by it which it was.
+            await parts.limits.failed_login(_counted(visit, number))
         text = f"registration as {self.beneficiary}" + ("" if is_somebodys else " that is nobody's")
         await parts.note("registration", text, is_failure=not is_somebodys)
 
     async def _check_lock(self, visit: Visit, said: Person) -> None:
-        """Raises OAuthError 429 after too many failures about one of the numbers."""
+        """Raises OAuthError 429 after too many attempts about one of the numbers."""
         for number in _numbers(said):
             await visit.parts.limits.check_logins(_counted(visit, number))
 
@@ -175,9 +175,9 @@ class CardRegistrationPage:
         if account is None:
             await parts.floods.note(f"card {card.key}", "registration", "a valid CAC that registers nobody")
             return self._page(visit, card.name, CREDENTIAL_NOT_RECOGNIZED, "credential-not-recognized", 403)
-        await parts.card_bindings.bind(card, account)
         await parts.note("registration", "registered by CAC", account=account, patient=account.patients[0])
-        return await signed_in(visit, None, account, "card", BY_CARD, "CAC")
+        # No binding of the card: its DoD ID finds the account, and finds the next one where the person has another.
+        return await signed_in(visit, None, account, "card", BY_CARD, "CAC", by_cac=True)
 
     async def _registered(self, visit: Visit, dod_id: str) -> Account | None:
         """The account of who holds the card; None where nobody may register by it. Raises OAuthError 503."""

@@ -12,7 +12,7 @@ from smart_auth.confirm_pages import OVER
 from smart_auth.errors import OAuthError
 from smart_auth.even_time import in_even_time
 from smart_auth.identity.logons import Logons
-from smart_auth.logon_mail import RESET_NEW, link_to_reset, no_mail, tell
+from smart_auth.logon_mail import RESET_NEW, is_room, link_to_reset, no_mail, tell
 from smart_auth.pages.render import page
 from smart_auth.records import Account, MailLink
 from smart_auth.visit import Answer, Visit, see
@@ -47,7 +47,7 @@ async def new_password(visit: Visit) -> Response:
     account = await _owner(visit, await visit.parts.mail_links.find(PURPOSE, token))
     faults = _faults(visit, account) if visit.is_post else ()
     if not visit.is_post or faults:
-        return _form(visit, token, faults)
+        return _form(visit, token, account, faults)
     await _owner(visit, await visit.parts.mail_links.use(PURPOSE, token))
     await Logons(visit.parts).reset_password(account, visit.value("password"))
     await tell(visit, account, f"The password of the DS Logon {account.username} was changed by a mailed link.")
@@ -58,6 +58,9 @@ async def _send(visit: Visit) -> None:
     """A link for each account that may be meant; that there is none is written down without what was typed."""
     accounts = await Logons(visit.parts).to_reset(visit.value("name").strip())
     for account in accounts:
+        if not await is_room(visit, account.email or "", PURPOSE):
+            await visit.parts.floods.note(f"reset {account.id}", "logon", "too many links asked for", account=account)
+            continue
         seconds = visit.parts.settings.password_reset_minutes * 60
         token = await visit.parts.mail_links.issue(PURPOSE, account.id, seconds)
         await visit.parts.portal.mail.send(link_to_reset(visit, account, token))
@@ -82,9 +85,15 @@ def _faults(visit: Visit, account: Account) -> tuple[str, ...]:
     return found if is_same else (*found, "The two passwords are not the same.")
 
 
-def _form(visit: Visit, token: str, faults: tuple[str, ...]) -> Response:
-    rules = visit.parts.password_policy.in_words()
-    values = {"token": token, "rules": rules, "faults": faults, "fault": " ".join(faults)}
+def _form(visit: Visit, token: str, account: Account, faults: tuple[str, ...]) -> Response:
+    values = {
+        "token": token,
+        # The letter with the link names it too.
+        "username": account.username,
+        "rules": visit.parts.password_policy.in_words(),
+        "faults": faults,
+        "fault": " ".join(faults),
+    }
     return browser_form(visit, "reset_new.html", values, 400 if faults else 200)
 
 

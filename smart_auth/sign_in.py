@@ -36,7 +36,13 @@ BY_CODE = "username, password and one-time code"
 
 
 async def signed_in(
-    visit: Visit, at: Arrival | None, account: Account, acr: Acr, amr: tuple[str, ...], how: str
+    visit: Visit,
+    at: Arrival | None,
+    account: Account,
+    acr: Acr,
+    amr: tuple[str, ...],
+    how: str,
+    by_cac: bool = False,
 ) -> Response:
     """Give this browser a session of this account, and send it on: to what the app asked for, or to `next`.
 
@@ -48,7 +54,7 @@ async def signed_in(
         raise not_recognized()
     if visit.session is not None:
         await visit.parts.sessions.end(visit.session.id)
-    value, session = await visit.parts.sessions.start(account, acr, amr)
+    value, session = await visit.parts.sessions.start(account, acr, amr, by_cac)
     await visit.parts.note("login", f"{how}; {acr}", client_id=client_id, account=account)
     if at is not None:
         # A patient that somebody else picked is not this person's choice.

@@ -20,6 +20,7 @@ _DECISIONS: dict[str, StaffDecision] = {
     "reject": "reject",
 }
 _AGAIN = "check-again"
+_OTHER_ADDRESS = "Somebody registered anew meanwhile: the letters go to another address. Ask the person about that one."
 _EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
 
 
@@ -54,6 +55,10 @@ class StaffPage:
         registrations = Registrations(visit.parts, self.registrar)
         if task not in waiting or (decision not in _DECISIONS and decision != _AGAIN):
             return await self._list(visit, account, fhir_user, "This registration waits for you no more.", 409)
+        waits = await registrations.of_task(task)
+        if decision == "confirm-person" and waits is not None and waits.email != visit.value("address"):
+            # They asked the person about another one.
+            return await self._list(visit, account, fhir_user, _OTHER_ADDRESS, 409)
         try:
             if decision == _AGAIN:
                 await registrations.check_again(task)

@@ -121,7 +121,7 @@ async def visit_of(parts: Authorization, request: Request, base: str, takes_file
     """Raises OAuthError invalid_request for a form that cannot be read."""
     session = await parts.sessions.find(cookies.sent_cookie(request, base, cookies.SESSION))
     account = await parts.accounts.get(session.account) if session is not None else None
-    if account is None or account.is_disabled:
+    if account is None or session is None or account.is_disabled or not (account.is_logon_active or session.by_cac):
         session = account = None
     if takes_files and request.method == "POST" and media_type(request) == MULTIPART_TYPE:
         pairs, files = await read_multipart(request, parts.settings.proof_bytes_max, MAX_FIELDS)

@@ -31,10 +31,10 @@ MAY_CHANGE = frozenset(
 
 
 def task_kind(task: Resource) -> Literal["registration", "proof-review"] | None:
-    """Which of the two it is; None for any other Task."""
+    """Which of the two it is, of one that would be both the review; None for any other Task."""
     codings = _list(_dict(task.get("code")).get("coding"))
     codes = {each.get("code") for each in map(_dict, codings) if each.get("system") == SYSTEM}
-    return "registration" if REGISTRATION in codes else "proof-review" if REVIEW in codes else None
+    return "proof-review" if REVIEW in codes else "registration" if REGISTRATION in codes else None
 
 
 def patient_of(task: Resource) -> str | None:
@@ -124,6 +124,12 @@ def moment(text: object) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
+
+
+def referenced(references: object, type: str) -> list[str]:
+    """The ids of the resources of this type among References, whether one or several."""
+    several = references if isinstance(references, list) else [references]
+    return [id for each in several if (id := _id_of(each, type)) is not None]
 
 
 def _input(task: Resource, name: str) -> Resource:

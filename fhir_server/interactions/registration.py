@@ -1,4 +1,5 @@
-"""What every write of a registration's Task must keep to, whoever writes and by whatever interaction.
+"""What every write of a registration's Task must keep to, whoever writes and by whatever interaction; and of the
+VerificationResults by which staff let it go on.
 
 The steps are those of care.registration. A Task is written only over the version that was looked at, so that of two
 decisions at the same time one stands and the other is a 412.
@@ -13,7 +14,9 @@ from fhir_server.care.registration_tasks import (
     changed_elements,
     moment,
     owner_of,
+    part_of,
     patient_of,
+    referenced,
     requester_of,
     task_kind,
 )
@@ -30,7 +33,12 @@ from fhir_server.store.related import Naming
 from smart_auth.access import AccessContext
 
 _MOST_VERIFICATIONS = 100
+_MOST_TASKS = 1_000
 _BEGINNINGS = frozenset({"requested", "received"})
+_JUDGED = frozenset({"Task", "VerificationResult"})
+_OVER = tuple(f"status|{each}|" for each, following in TRANSITIONS.items() if not following)
+_PORTALS = ("output", "partOf", "basedOn", "focus")
+"""What the portal alone writes into a registration's Task when it begins."""
 
 
 async def checked(context: RequestContext, plan: WritePlan) -> WritePlan:
@@ -40,10 +48,32 @@ async def checked(context: RequestContext, plan: WritePlan) -> WritePlan:
     for callers who do not decide this one.
     """
     access = context.sight.access
-    if access is None or all(document.type != "Task" for document in plan.documents):
+    if access is None or all(document.type not in _JUDGED for document in plan.documents):
         return plan
+    for each in plan.documents:
+        if each.type == "VerificationResult" and access.kind == "practitioner":
+            await _check_confirming(context, access, each)
     documents = [await _checked(context, access, each) if each.type == "Task" else each for each in plan.documents]
     return replace(plan, documents=tuple(documents))
+
+
+async def _check_confirming(context: RequestContext, access: AccessContext, document: Document) -> None:
+    """Who confirms a person, or takes that back, decides the registrations that wait for it."""
+    database = context.server.database
+    row = await resources.read(database, document.type, document.id, document.within or {})
+    said = [decode(row.body)] if row is not None and row.body is not None else []
+    if isinstance(document, Put):
+        said.append(document.resource)
+    people = sorted({id for each in said for id in referenced(each.get("target"), "Patient")})
+    if not people:
+        return
+    naming = Naming("Task", tuple(f"patient|Patient/{id}" for id in people), without=_OVER)
+    rows = await related.owned_rows(database, naming, _MOST_TASKS)
+    waiting = await related.bodies(database, "Task", [each.id for each in rows])
+    for _, body in waiting.values():
+        task = decode(body)
+        if task_kind(task) == REGISTRATION:
+            await _check_place(context, access, task)
 
 
 async def _checked(context: RequestContext, access: AccessContext, document: Document) -> Document:
@@ -80,6 +110,11 @@ async def _check_beginning(context: RequestContext, access: AccessContext, task:
         await _check_own(context, access, task)
     elif access.kind == "practitioner":
         await _check_place(context, access, task)
+        whole = part_of(task) if task_kind(task) != REGISTRATION else None
+        row = None if whole is None else await resources.read(context.server.database, "Task", whole)
+        if row is not None and row.body is not None:
+            # A second look is had where the registration waits.
+            await _check_place(context, access, decode(row.body))
 
 
 async def _check_own(context: RequestContext, access: AccessContext, task: Resource) -> None:
@@ -92,9 +127,17 @@ async def _check_own(context: RequestContext, access: AccessContext, task: Resou
     beneficiary = patient_of(task)
     row = None if beneficiary is None else await resources.read(context.server.database, "Patient", beneficiary)
     patient = None if row is None or row.body is None else decode(row.body)
-    if beneficiary == own and beneficiary_of(task, patient) == "dependent":
+    said = beneficiary_of(task, patient)
+    if beneficiary == own and said == "dependent":
         text = "A dependent's registration is begun by the sponsor, or by staff in person."
         raise outcome.REGISTRATION_SPONSOR(text, "Task.requester")
+    if said == "active-duty" or (beneficiary != own and said != "dependent"):
+        # The first asks for no proof but the card, the others for none of the relationship.
+        text = "Say in an input 'Beneficiary' as what: retiree or veteran for yourself, dependent for somebody else."
+        raise outcome.REGISTRATION_KEPT(text, "Task.input")
+    for name in _PORTALS:
+        if name in task:
+            raise outcome.REGISTRATION_KEPT(f"'{name}' of a registration is written by the server.", f"Task.{name}")
 
 
 async def _check_place(context: RequestContext, access: AccessContext, task: Resource) -> None:

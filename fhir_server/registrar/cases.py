@@ -7,8 +7,17 @@ import hashlib
 from dataclasses import dataclass
 
 from fhir_server.care import registration_resources as made
-from fhir_server.care.registration_case import Case
-from fhir_server.care.registration_tasks import SYSTEM, patient_of, reason_of
+from fhir_server.care.registration_case import AGENCY, Case
+from fhir_server.care.registration_tasks import (
+    REGISTRATION,
+    REVIEW,
+    SYSTEM,
+    owner_of,
+    patient_of,
+    reason_of,
+    referenced,
+    task_kind,
+)
 from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
 from fhir_server.interactions.care_places import roles
@@ -32,7 +41,7 @@ class Cases:
         """The id of the registration of a Patient that has not ended."""
         pairs = [CODE, ("patient", f"Patient/{patient}"), OPEN]
         found = await self.writer.found(context, "Task", pairs)
-        return min((str(each["id"]) for each in found), default=None)
+        return min((str(each["id"]) for each in found if task_kind(each) == REGISTRATION), default=None)
 
     async def free_id(self, registration: str) -> str:
         """The id of the Task of a registration: the next one, where the last has ended."""
@@ -48,11 +57,14 @@ class Cases:
         """A registration with all that decides it. Raises RegistrarConflict where there is no such registration."""
         found = await self.writer.read("Task", task)
         patient = None if found is None else await self.writer.read("Patient", patient_of(found[0]) or "-")
-        if found is None or patient is None:
+        if found is None or patient is None or task_kind(found[0]) != REGISTRATION:
             raise RegistrarConflict("There is no such registration.")
+        whose = str(patient[0]["id"])
         context = self.writer.context("portal")
-        checks = await self.writer.found(context, "VerificationResult", [("target", f"Patient/{patient[0]['id']}")])
-        reviews = await self.writer.found(context, "Task", [("part-of", f"Task/{task}")])
+        checks = await self.writer.found(context, "VerificationResult", [("target", f"Patient/{whose}")])
+        parts = await self.writer.found(context, "Task", [("part-of", f"Task/{task}")])
+        # Whoever else makes such a Task, at a place of their own, reviews nothing here.
+        reviews = [each for each in parts if task_kind(each) == REVIEW and _place_of(each) == _place_of(found[0])]
         places = [place for each in found[0].get("input", ()) for place in places_of(each.get("valueReference"))]
         proofs = [each for place in places if (each := await self.writer.read(*_split(place))) is not None]
         return Case(
@@ -62,7 +74,8 @@ class Cases:
             patient[0],
             tuple(checks),
             tuple(reviews),
-            tuple(each for each, _ in proofs if each["resourceType"] == "DocumentReference"),
+            # Staff are shown the proofs, so that no registration may name what is in another's record.
+            tuple(each for each, _ in proofs if _is_document_of(each, whose)),
         )
 
     async def places(self, fhir_user: str) -> tuple[str, ...]:
@@ -78,6 +91,14 @@ def open_task(case: Case) -> OpenTask:
     proofs = tuple((made.proof_kind(each) or "", f"DocumentReference/{each['id']}") for each in case.proofs)
     born = str(case.patient.get("birthDate", ""))
     return OpenTask(case.id, shown, born, case.beneficiary, case.status, reason_of(case.task), proofs)
+
+
+def _place_of(task: Resource) -> str:
+    return owner_of(task) or AGENCY
+
+
+def _is_document_of(resource: Resource, patient: str) -> bool:
+    return resource["resourceType"] == "DocumentReference" and patient in referenced(resource.get("subject"), "Patient")
 
 
 def places_of(references: object) -> list[str]:

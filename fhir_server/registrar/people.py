@@ -23,6 +23,9 @@ from smart_auth.identity.registration import RegistrarConflict
 
 DOD = made.DOD_ID_SYSTEM
 
+_LEADS_AWAY = ("refer", "replaced-by")
+"""Types of `Patient.link` whose other end is the record to be used: http://hl7.org/fhir/R4/valueset-link-type.html."""
+
 LATE = (409, 412)
 """Statuses of a write that came after another's."""
 
@@ -41,7 +44,7 @@ class People:
         """The id of the one Patient with this DoD ID, made where there is none; with the number of a card
         (`assigner|number`) among its identifiers. Raises RegistrarConflict for two.
         """
-        found = await self.writer.found(context, "Patient", [("identifier", f"{DOD}|{enrolled.dod_id}")])
+        found = await self.bearers(context, enrolled.dod_id)
         if len(found) > 1:
             raise RegistrarConflict("Two records have one DoD ID number.")
         if found:
@@ -58,6 +61,11 @@ class People:
             if error.status not in LATE:
                 raise
         return await self._identified(context, id, identification)
+
+    async def bearers(self, context: RequestContext, dod_id: str) -> list[Resource]:
+        """The Patients with this DoD ID; not the copies of sources, which lead to the record they were sent about."""
+        found = await self.writer.found(context, "Patient", [("identifier", f"{DOD}|{dod_id}")])
+        return [each for each in found if all(link.get("type") not in _LEADS_AWAY for link in each.get("link", ()))]
 
     async def _identified(self, context: RequestContext, patient: str, identification: str | None) -> str:
         """The Patient has this card's number among its identifiers."""

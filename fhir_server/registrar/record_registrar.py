@@ -283,8 +283,7 @@ class RecordRegistrar:
             places = await self._cases.places(application.by)
             if places:
                 return places[0]
-        context, dod_id = self._context(_PORTAL), application.result.enrolled.dod_id
-        found = await self.writer.found(context, "Patient", [("identifier", f"{DOD}|{dod_id}")])
+        found = await self._people.bearers(self._context(_PORTAL), application.result.enrolled.dod_id)
         if not found and application.sponsor_patient is not None:
             sponsor = await self.writer.read("Patient", application.sponsor_patient)
             found = [] if sponsor is None else [sponsor[0]]

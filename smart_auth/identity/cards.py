@@ -1,6 +1,6 @@
 """Cards, and the accounts they are bound to. A binding is found by the card's key, which outlives its re-issue.
 
-docs/adr/0021-cards-behind-a-proxy.md
+docs/adr/0023-cards-behind-a-proxy.md
 """
 
 from collections.abc import Callable

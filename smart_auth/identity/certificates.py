@@ -82,6 +82,9 @@ def _checked(path: Path, trust: CardTrust, now: int) -> frozenset[str]:
     """The accepted policies of a card. Raises CertificateRefused for whatever is wrong but revocation."""
     certificate_path.check(path, now)
     _check_usage(path.leaf)
+    if not list(path.leaf.subject):
+        # Its key would be that of every other such card.
+        raise CertificateRefused("certificate-usage", "This certificate does not say whose card it is.")
     accepted = certificate_path.policies(path) & trust.policies
     if not accepted:
         raise CertificateRefused(

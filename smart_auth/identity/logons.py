@@ -1,6 +1,6 @@
 """The life of a DS Logon: created past an e-mailed link, upgraded to Premium, given a new password, deactivated.
 
-https://pages.nist.gov/800-63-4/sp800-63b.html, docs/adr/0022
+https://pages.nist.gov/800-63-4/sp800-63b.html, docs/adr/0024
 """
 
 from collections.abc import Sequence

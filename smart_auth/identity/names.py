@@ -1,7 +1,7 @@
 """Names as people type them, compared with those of official documents.
 
 Case, accents, spaces and punctuation do not count: registries and cards write without accents what people write with
-them. Everything else must be the same (docs/adr/0024).
+them. Everything else must be the same (docs/adr/0026).
 """
 
 import re

@@ -23,7 +23,9 @@ class Sessions:
         self._settings = settings
         self._now = now
 
-    async def start(self, account: Account, acr: Acr = "level1", amr: tuple[str, ...] = ()) -> tuple[str, Session]:
+    async def start(
+        self, account: Account, acr: Acr = "level1", amr: tuple[str, ...] = (), by_cac: bool = False
+    ) -> tuple[str, Session]:
         """A new session with the value of its cookie, which is told this once."""
         value = new_secret()
         now = self._now()
@@ -35,6 +37,7 @@ class Sessions:
             last_seen_at=now,
             acr=acr,
             amr=amr,
+            by_cac=by_cac,
         )
         await self._documents.insert(SESSIONS, session.id, kept(session), self._ends(session))
         return value, session

@@ -76,6 +76,7 @@ class Asked:
 
     common: str = CAC_NAME
     unit: str = "DoD"
+    subject: x509.Name | None = None
     not_before: int = -DAY
     not_after: int = 30 * DAY
     policies: Sequence[str] = (DOD_MEDIUM_HARDWARE,)
@@ -112,7 +113,8 @@ class Authority:
         asked = replace(Asked(), **fields)
         own = asked.key or key(f"card of {asked.common}")
         built = _dated(asked.not_before, asked.not_after, self.now)
-        built = built.subject_name(named(asked.common, asked.unit)).issuer_name(self.certificate.subject)
+        built = built.subject_name(named(asked.common, asked.unit) if asked.subject is None else asked.subject)
+        built = built.issuer_name(self.certificate.subject)
         built = built.public_key(own.public_key()).serial_number(asked.serial or x509.random_serial_number())
         other = x509.OtherName(UPN, b"\x0c\x0f1234567890@test")
         built = built.add_extension(x509.SubjectAlternativeName([other]), critical=False)

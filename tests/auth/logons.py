@@ -99,6 +99,9 @@ class OneRecord:
             raise RegistrarConflict
         return f"patient-{enrolled.dod_id}"
 
+    async def run(self) -> None:
+        return
+
 
 @dataclass(frozen=True, slots=True)
 class LogonServer:

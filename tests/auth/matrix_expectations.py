@@ -97,6 +97,7 @@ nobody       U       U              U
 patient      S       S              -
 account      S       S              -
 proxy        S       S              -
+level-one    F       F              F
 granular     F       F              -
 other-type   F       F              F
 lost         -       -              -
@@ -124,7 +125,7 @@ nobody       U   U     U       U       U      U      U
 patient      W   F     F       F       F      F      F
 account      W   F     F       F       F      F      F
 proxy        W   W     F       F       F      F      F
-level-one    F   F   F   F   F   F   F
+level-one    F   F     F       F       F      F      F
 granular     F   F     F       F       F      F      F
 other-type   F   F     F       F       F      F      F
 lost         F   F     F       F       F      F      F
@@ -149,7 +150,7 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      W   -     -       -       F      F      -       -     W          -       W       W
 account      W   -     -       -       F      F      -       -     W          -       W       W
 proxy        W   F     -       -       F      F      -       -     W          -       W       W
-level-one    F   F   F   F   F   F   F   F   F   F   F   F
+level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
 lost         F   F     F       F       F      F      F       F     F          F       F       F
@@ -174,7 +175,7 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      W   -     -       -       F      F      G       -     W          -       W       W
 account      W   -     -       -       F      F      G       -     W          -       W       W
 proxy        W   W     -       -       F      F      G       -     W          -       W       W
-level-one    F   F   F   F   F   F   F   F   F   F   F   F
+level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
 lost         -   -     -       -       F      F      -       -     -          -       -       -
@@ -198,7 +199,7 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      F   F     F       F       F      F      F       F     F          F       F       F
 account      F   F     F       F       F      F      F       F     F          F       F       F
 proxy        F   F     F       F       F      F      F       F     F          F       F       F
-level-one    F   F   F   F   F   F   F   F   F   F   F   F
+level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
 lost         F   F     F       F       F      F      F       F     F          F       F       F

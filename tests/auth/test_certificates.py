@@ -111,6 +111,8 @@ class TestRefusals:
             ({"policies": ()}, "certificate-policy"),
             ({"policies": ("2.5.29.32.0",)}, "certificate-policy"),
             ({"more": ((UNKNOWN, True),)}, "certificate-untrusted"),
+            # All such would have one key, and sign in to one account.
+            ({"subject": x509.Name([])}, "certificate-usage"),
         ],
     )
     async def test_a_card_that_is_not_for_this_is_refused(

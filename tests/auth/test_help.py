@@ -12,7 +12,7 @@ from smart_auth.mail import Deliver, Message, Outbox
 from smart_auth.mailbox import Mailbox
 from smart_auth.portal import Portal
 from smart_auth.sealing import Seal
-from tests.auth.browsing import Browser, PageServer, page_server
+from tests.auth.browsing import ORIGIN, Browser, PageServer, page_server
 from tests.auth.clock import Clock
 from tests.auth.memory_documents import MemoryDocuments
 
@@ -83,10 +83,10 @@ async def test_a_refused_sign_in_is_in_the_audit_log_by_the_same_id(server: Page
 async def test_a_refusal_in_json_names_the_page_that_helps(server: PageServer) -> None:
     answer = await server.browser.http.post("/auth/token", data={"grant_type": "password"})
     assert answer.status_code == 400
-    assert answer.json()["error_uri"].endswith("/help")
+    assert answer.json()["error_uri"] == f"{ORIGIN}/help"
     answer = await server.browser.http.get("/auth/userinfo")
     assert answer.status_code == 401
-    assert answer.json()["error_uri"].endswith("/help")
+    assert answer.json()["error_uri"] == f"{ORIGIN}/help"
 
 
 async def test_the_help_desk_is_that_of_the_settings() -> None:

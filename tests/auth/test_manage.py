@@ -1,13 +1,16 @@
 """People see what they granted to whom, and end it: within a second, whoever holds the tokens."""
 
 import asyncio
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from smart_auth.access import NotAdmitted
+from smart_auth.identity.providers import Provider
+from smart_auth.portal import Portal
 from smart_auth.records import Client
-from tests.auth.browsing import Browser, PageServer, Seen, asked
+from tests.auth.browsing import Browser, PageServer, Seen, asked, page_server
 
 SCOPE = "openid launch/patient offline_access patient/Patient.rs patient/Observation.cruds"
 
@@ -129,9 +132,40 @@ async def test_practitioners_find_the_way_to_open_an_app(pages: PageServer) -> N
     assert seen.html.xpath("//a[@href='/auth/launch']")
 
 
-async def test_people_find_the_pages_of_their_logon_and_none_that_is_not_there(server: PageServer) -> None:
-    seen = await server.browser.sign_in(await server.browser.go("/auth/login"))
+async def test_people_find_the_pages_of_their_logon_and_none_that_is_not_there(pages: PageServer) -> None:
+    seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"))
     links = seen.html.xpath("//section[@aria-labelledby='logon']//a/@href")
     assert links == ["/auth/logon/password", "/auth/one-time-codes", "/auth/logon/deactivate"]
     for link in links:
-        assert (await server.browser.go(link)).status == 200
+        assert (await pages.browser.go(link)).status == 200
+
+
+async def test_what_leads_nowhere_is_no_link() -> None:
+    trust: Any = object()
+    async with page_server(portal=Portal(cards=trust)) as pages:
+        seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"))
+        assert not seen.html.xpath("//a[@href='/auth/card/register']")
+
+
+@pytest.mark.parametrize(
+    ("username", "links"),
+    [
+        ("ann", ["/auth/provider/peer?next=manage", "/auth/family", "/auth/family/enroll"]),
+        ("low", ["/auth/provider/peer?next=manage"]),
+        ("doctor", ["/auth/provider/peer?next=manage", "/auth/registrations"]),
+    ],
+)
+async def test_each_finds_what_they_may_do_for_others(username: str, links: list[str]) -> None:
+    anything: Any = SimpleNamespace(run=nothing)
+    provider = Provider("peer", "The other place", "https://peer.test/fhir", "here")
+    portal = Portal(proxies=anything, registry=anything, registrar=anything, providers=(provider,))
+    async with page_server(portal=portal) as pages:
+        await pages.person("low", fhir_user="Patient/p1", patients=("p1",), level="level1")
+        seen = await pages.browser.sign_in(await pages.browser.go("/auth/login"), username)
+        found = seen.html.xpath("//section[@aria-labelledby='logon']//a/@href")
+        own = ("/auth/logon/", "/auth/one-time-codes")
+        assert [each for each in found if not each.startswith(own)] == links
+
+
+async def nothing() -> None:
+    """What goes on beside requests: nothing."""

@@ -188,6 +188,13 @@ async def test_the_session_cookie_is_for_this_host_and_https_alone(visitor: Visi
         assert cookie.secure and cookie.name.startswith("__Host-"), cookie.name
 
 
+@pytest.mark.parametrize("path", ["/auth/login", "/fhir/metadata", "/fhir/Patient", "/nothing"])
+async def test_browsers_are_told_to_come_by_https_alone(visitor: Visitor, path: str) -> None:
+    """As docs/operations.md configures nginx, refusals included (RFC 6797)."""
+    answer = await visitor.http.get(f"{visitor.origin}{path}")
+    assert answer.headers.get_list("strict-transport-security") == ["max-age=31536000"]
+
+
 async def test_registration_is_by_invitation_where_others_reach_the_server(visitor: Visitor) -> None:
     about = {"client_name": "App", "redirect_uris": ["https://app.example.org/"], "token_endpoint_auth_method": "none"}
     answer = await visitor.http.post(f"{visitor.origin}/auth/register", json=about)

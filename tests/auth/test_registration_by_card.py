@@ -53,6 +53,8 @@ async def test_the_card_registers_and_signs_in_and_does_so_again(desk: Desk) -> 
     account = await server.parts.persons.account_of(NO_ACCOUNT_DOD_ID)
     assert account is not None
     assert (account.added_by, account.password_hash, account.name) == ("card", "", "Jo Example")
+    # The number finds the account. A card bound to it would go on doing so after the number had become another's.
+    assert await server.parts.documents.find(CARDS, {}) == []
     patient = await record.now(f"Patient/{account.patients[0]}")
     assert [each["value"] for each in patient["identifier"]] == [NO_ACCOUNT_DOD_ID]
     (task,) = await record.rows("Task")

@@ -301,7 +301,7 @@ class TestSponsors:
         await accepted(desk)
         browser = desk.pages.another_browser()
         seen = await browser.go(desk.letters.link())
-        logon = {"username": "pat", "password": PASSWORD, "again": PASSWORD}
+        logon = {"username": "pat", "password": PASSWORD, "again": PASSWORD, "dod_id": "9900000058"}
         seen = await browser.send(seen, birth_date="1981-01-02", **logon)
         assert seen.status == 401
         assert not await desk.signs_in("pat")

@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from smart_auth import cookies
 from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED
 from smart_auth.records import GRANTS, SESSIONS, Grant, Session, read
-from tests.auth.browsing import PageServer, asked, page_server
+from tests.auth.browsing import BASE, PageServer, asked, page_server
 
 
 @pytest.fixture
@@ -43,6 +44,14 @@ async def test_a_deactivated_logon_is_refused_like_a_wrong_password(server: Page
     assert CREDENTIAL_NOT_RECOGNIZED in seen.text
     assert await server.parts.documents.find(SESSIONS, {}) == []
     assert [(event.kind, event.outcome) for event in server.trail.events] == [("login-failed", "failed")] * 2
+
+
+@pytest.mark.parametrize("by_cac", [True, False])
+async def test_of_a_deactivated_logon_only_what_a_cac_opened_goes_on(server: PageServer, by_cac: bool) -> None:
+    account = await server.person("gone", is_logon_active=False)
+    value, _ = await server.parts.sessions.start(account, "card", ("sc", "mfa"), by_cac)
+    server.browser.http.cookies.set(cookies.cookie_name(BASE, cookies.SESSION), value)
+    assert (await server.browser.go("/auth/manage")).path == ("/auth/manage" if by_cac else "/auth/login")
 
 
 async def test_the_grant_remembers_how_somebody_signed_in(server: PageServer) -> None:

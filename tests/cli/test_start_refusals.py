@@ -197,11 +197,44 @@ def test_the_other_commands_say_the_same() -> None:
         ({"FHIR_HOST": "localhost."}, ""),
         ({"FHIR_MONGODB_URL": "mongodb://127.0.0.1:27017"}, "Rename it to FHIR_MONGODB_URI"),
         ({"FHIR_LOGLEVEL": "debug"}, "Rename it to FHIR_LOG_LEVEL"),
+        ({"FHIR_STEP_UP": "always"}, "FHIR_STEP_UP"),
+        ({"FHIR_CARD_CRLS": "/etc/fhir/62.crl"}, "FHIR_CARD_CRLS"),
+        ({"FHIR_CARD_REVOCATION": "never"}, "FHIR_CARD_REVOCATION"),
+        ({"FHIR_PASSWORD_POLICY": "none"}, "FHIR_PASSWORD_POLICY"),
+        ({"FHIR_PROVIDERS": "login.gov"}, "FHIR_PROVIDERS"),
+        ({"FHIR_PROXY_LIMITED_YEARS": "19"}, "FHIR_PROXY_LIMITED_YEARS must not be above FHIR_PROXY_ADULT_YEARS"),
     ],
 )
 def test_a_wrong_setting_is_named(settings: dict[str, str], named: str, tmp_path: Path) -> None:
     done = run("serve", "--auth", "off", settings={"FHIR_PORT": "0", "FHIR_DATA_DIR": str(tmp_path)} | settings)
     assert named in one_sentence(done)
+
+
+@pytest.mark.parametrize(
+    ("settings", "remedy"),
+    [
+        ({"FHIR_STEP_UP": "card"}, "set FHIR_CARD_ANCHORS"),
+        ({"FHIR_CARD_ANCHORS": "/etc/fhir/roots.pem"}, "FHIR_TRUSTED_PROXIES"),
+        (
+            {
+                "FHIR_CARD_ANCHORS": "/etc/fhir/roots.pem",
+                "FHIR_TRUSTED_PROXIES": '["127.0.0.1"]',
+                "FHIR_CARD_PROXY_SECRET": "SECRET-too-short",
+            },
+            "FHIR_CARD_PROXY_SECRET, at least 32 characters",
+        ),
+        ({"FHIR_REGISTRY_URL": "http://registry.example.org"}, "FHIR_REGISTRY_URL must begin with https://"),
+        ({"FHIR_MAIL_URL": "https://mail.example.org"}, "FHIR_MAIL_URL must be smtp://"),
+        ({"FHIR_MAIL_URL": "smtp://me:SECRET@mail.example.org?starttls=off"}, "starttls=required"),
+    ],
+)
+def test_a_way_in_that_would_not_be_safe_is_refused_with_the_remedy(
+    settings: dict[str, str], remedy: str, tmp_path: Path
+) -> None:
+    done = run("serve", "--auth", "smart", settings={"FHIR_PORT": "0", "FHIR_DATA_DIR": str(tmp_path)} | settings)
+    said = one_sentence(done)
+    assert remedy in said
+    assert "SECRET" not in said.replace("PROXY_SECRET", "")
 
 
 def test_variables_of_others_are_no_misspelt_settings() -> None:
@@ -256,6 +289,12 @@ def without(right: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         timeout=120,
         check=False,
     )
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("account", "list")])
+def test_settings_that_sign_in_cannot_stand_on(mongodb_uri: str, command: tuple[str, ...]) -> None:
+    settings = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_PROVIDERS": '[{"name": "Peer"}]'}
+    assert "FHIR_PROVIDERS is wrong" in one_sentence(run(*command, settings=settings))
 
 
 @pytest.fixture

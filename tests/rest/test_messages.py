@@ -12,6 +12,7 @@ import pytest_asyncio
 from msgspec import structs
 
 from fhir_server.core.instant import now
+from fhir_server.core.proxied import Proxied
 from fhir_server.core.trail import Trail
 from fhir_server.interactions import batch, delete
 from fhir_server.interactions.care_relation import care_relations
@@ -285,6 +286,14 @@ class TestWrites:
                 assert (await writers.ask(Sight(access), "PUT", f"Communication/{told.id}", away)).status == 403
                 assert (await writers.ask(OPERATOR, "DELETE", f"Communication/{told.id}")).status == 204
         assert statuses == {"Patient/a": 201, "RelatedPerson/r": 201, "Patient/b": 403, DR: 403}
+
+    async def test_a_parent_speaks_for_a_child_as_long_as_they_act_for_it(
+        self, writers: Writers, context: RequestContext
+    ) -> None:
+        access = AccessContext("a", "app", "patient", scopes("user/*.cruds"), fhir_user="Patient/b", patients=("b",))
+        related = Sight(access, proxied=(Proxied("a"),))
+        assert (await self.create(writers, related, "Patient/a", DR)).status == 201
+        assert (await self.create(writers, Sight(access), "Patient/a", DR)).status == 403
 
     async def test_a_message_into_a_strangers_record_is_refused(
         self, writers: Writers, context: RequestContext

@@ -257,6 +257,15 @@ async def test_two_records_of_one_number_are_nobodys_to_choose_from(desk: Writer
         await registrar.begin(proven("retiree"))
 
 
+async def test_a_copy_of_what_an_agency_sent_is_nobody(desk: Writers, registrar: RecordRegistrar) -> None:
+    number = [{"system": DOD, "value": "9900000017"}]
+    leads = [{"other": {"reference": "Patient/one"}, "type": "refer"}]
+    await desk.stored(person("one", identifier=number))
+    await desk.stored(person("a-copy", identifier=number, link=leads))
+    assert await registrar.patient_for(enrolled()) == "one"
+    assert (await registrar.begin(proven("retiree"))).patient == "one"
+
+
 async def test_a_status_is_changed_once_for_a_day(desk: Writers, registrar: RecordRegistrar) -> None:
     patient = await registrar.patient_for(enrolled("active-duty"))
     for _ in range(2):

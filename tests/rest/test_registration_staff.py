@@ -16,6 +16,7 @@ STAFF = practitioner("anna", "ben")
 HERE, ELSEWHERE = "Organization/here", "Organization/elsewhere"
 CLASS = "urn:fhir-server:federal:beneficiary-class-of"
 EARLIER = "2026-01-05T10:00:00Z"
+AS_A_RETIREE = [{"type": {"text": "Beneficiary"}, "valueCode": "retiree"}]
 
 
 def task(id: str | None = None, **elements: Any) -> dict[str, Any]:
@@ -178,7 +179,7 @@ async def test_a_registration_is_not_deleted_by_staff(desk: Writers) -> None:
 
 
 async def test_patients_ask_for_a_registration_and_decide_none(desk: Writers) -> None:
-    made = await desk.ask(ANNA, "POST", "Task", task())
+    made = await desk.ask(ANNA, "POST", "Task", task(input=AS_A_RETIREE))
     assert made.status == 201
     for status in ("received", "completed"):
         told = await desk.ask(ANNA, "PUT", f"Task/{made.id}", task(made.id, status=status))

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from fhir_server.portal import portal_refusal
 from fhir_server.settings import Settings, auth_refusal
 from smart_auth.settings import SmartSettings
 
@@ -96,3 +97,23 @@ def test_every_number_of_sign_in_is_a_setting_with_the_same_default() -> None:
     for each in fields(SmartSettings):
         if each.name not in otherwise:
             assert getattr(settings, each.name) == getattr(SmartSettings(), each.name), each.name
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"providers": ({"name": "Peer"},)}, "FHIR_PROVIDERS"),
+        ({"mail_url": "smtp://localhost:2525", "mail_from": "nobody"}, "FHIR_MAIL_FROM"),
+        ({"conditions_text": Path("/nowhere/conditions.txt")}, "FHIR_CONDITIONS_TEXT"),
+        ({"password_blocklist": Path("/nowhere/passwords.txt")}, "FHIR_PASSWORD_BLOCKLIST"),
+        (WITH_CARDS, "FHIR_CARD_ANCHORS"),
+    ],
+)
+def test_what_sign_in_cannot_stand_on_is_refused_in_a_sentence(values: dict[str, Any], said: str) -> None:
+    refusal = portal_refusal(Settings(**values))
+    assert refusal is not None and said in refusal and refusal.endswith(".") and "\n" not in refusal
+    assert SECRET not in refusal
+
+
+def test_with_the_settings_as_they_come_there_is_nothing_to_refuse() -> None:
+    assert portal_refusal(Settings()) is None
