@@ -61,7 +61,8 @@ _MANY_ROWS = 20_000
 0.1 s (MongoDB 6.0.5).
 """
 
-_PLAIN = (Clause, Composed, Ids, Visible)
+PLAIN = (Clause, Composed, Ids, Visible)
+"""Conditions that the plan takes as they are."""
 NOTHING = Ids(())
 NEWEST = (SortKey("_lastUpdated", descending=True),)
 """The order of a search that names no patient, and of one of several types."""
@@ -77,7 +78,7 @@ def ordered(reading: Reading, request: SearchRequest) -> SearchRequest:
 
 
 def _plain(request: SearchRequest) -> tuple[Condition, ...]:
-    return tuple(condition for condition in request.conditions if isinstance(condition, _PLAIN))
+    return tuple(condition for condition in request.conditions if isinstance(condition, PLAIN))
 
 
 async def resolve(reading: Reading, request: SearchRequest, most: int | None = None, may_join: bool = True) -> Resolved:
@@ -112,7 +113,7 @@ class _Resolution:
 
     async def request(self, request: SearchRequest, most: int, may_join: bool) -> Resolved:
         """The request resolved, and its joins."""
-        if all(isinstance(condition, _PLAIN) for condition in request.conditions):
+        if all(isinstance(condition, PLAIN) for condition in request.conditions):
             return Resolved(request)
         conditions: list[Condition] = []
         joins: list[Join] = []

@@ -25,7 +25,7 @@ from fhir_server.interactions.narrow import narrow
 from fhir_server.interactions.prepared import Prepared, asked_before, keep
 from fhir_server.interactions.query import refuse_parameters
 from fhir_server.interactions.reading import Page, Reading, place_of
-from fhir_server.interactions.resolution import ordered, resolve
+from fhir_server.interactions.resolution import PLAIN, ordered, resolve
 from fhir_server.interactions.score import asked_words, score
 from fhir_server.interactions.searchset import NO_ENTRIES, Entries, SearchPage, Shown, entries_of, query_of, searchset
 from fhir_server.interactions.summary import cut
@@ -36,7 +36,7 @@ from fhir_server.policy import may_look_behind
 from fhir_server.search.page import CURSOR_PARAMETER, PageState, Position, seal, unseal
 from fhir_server.search.parse import parse
 from fhir_server.search.query import Query
-from fhir_server.search.request import Clause, Composed, Ids, SearchRequest, Visible
+from fhir_server.search.request import SearchRequest
 from fhir_server.store.mongo import Document
 from fhir_server.store.sampling import estimate
 from fhir_server.store.search import SnapshotGone, row_of
@@ -340,9 +340,7 @@ def _resized(request: SearchRequest, count: int) -> SearchRequest:
 
 def _reads_other_types(request: SearchRequest) -> bool:
     """Whether later pages may read types that this one did not."""
-    return bool(request.includes) or any(
-        not isinstance(each, (Clause, Composed, Ids, Visible)) for each in request.conditions
-    )
+    return bool(request.includes) or not all(isinstance(each, PLAIN) for each in request.conditions)
 
 
 def _is_plain(request: SearchRequest) -> bool:

@@ -283,8 +283,8 @@ _INTERACTIONS: Mapping[Endpoint | None, str] = {
 
 _OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
 
-# The first two rows are those of `MostAsked`. A `name` begins neither with
-# `_` nor with `$`, so that no resource path hides an interaction's or an operation's.
+# The first two rows are those of `MostAsked`. A `name` begins neither with `_` nor with `$`, so that no resource path
+# hides an interaction's or an operation's.
 TABLE: tuple[tuple[str, Mapping[str, Endpoint]], ...] = (
     ("/{type:type}/{id:name}", {"GET": _read, "PUT": _update, "PATCH": _patch, "DELETE": _delete}),
     (
@@ -343,7 +343,7 @@ def routes() -> list[Route]:
 class MostAsked:
     """The first two rows of the table, which most requests are for, by one look at the path; all others go to `app`.
 
-    The router looks at route after route, and takes 20 µs to do so for a search.
+    The router looks at route after route: some 350 steps of the interpreter for a search, here 60.
     """
 
     def __init__(self, app: ASGIApp) -> None:

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import structlog
+from msgspec import structs
 from pymongo import MongoClient
 
 from fhir_server.core.outcome import FhirError
@@ -249,7 +250,7 @@ async def test_a_write_that_was_kept_says_so_where_it_cannot_be_audited(
 ) -> None:
     monkeypatch.setattr(auditor, "_insert", Failing(auditor._insert, keeps=False))
     with pytest.raises(FhirError, match="503") as refused:
-        await auditor.note_request(CLINICIAN, ASKED, [replace(READ, action="U", interaction="update")], 200)
+        await auditor.note_request(CLINICIAN, ASKED, [structs.replace(READ, action="U", interaction="update")], 200)
     assert "The change was kept" in refused.value.issues[0].text
 
 
