@@ -187,7 +187,9 @@ def _keeps(access: AccessContext, type: str) -> Keeps | None:
         but_for = _but_speaker(type) if type in PARTICIPANTS else None
         return Keeps(but_for, source, frozenset({PATAST}))
     # A proxy of two children moves nothing from one's record to the other's; who treats both may put it right.
-    but_for = _OF_PATIENT if type == "Patient" else _but_speaker(type) if type in PARTICIPANTS else None
+    if type == "Patient":
+        return Keeps(_OF_PATIENT, source, all_labels=True, owners=True, but_for_contact=True)
+    but_for = _but_speaker(type) if type in PARTICIPANTS else None
     return Keeps(but_for, source, all_labels=True, owners=True)
 
 

@@ -196,6 +196,7 @@ FORBIDDEN_WRITE = Failure(6020, 403, "forbidden", "callers of this kind do not w
 FORBIDDEN_CONTENT = Failure(6021, 403, "forbidden", "the resource would lie outside what the caller may write")
 FORBIDDEN_ELEMENT = Failure(6022, 403, "forbidden", "an element that the caller may not change")
 OTHER_AGENCY = Failure(6023, 403, "forbidden", "the resource came from another agency")
+READ_ONLY_ELEMENT = Failure(6024, 422, "business-rule", "an element of their Patient that patients do not change")
 
 # 603x: identifiers that are shown to few
 WITHHELD = Failure(6030, 403, "forbidden", "the search asks for an identifier that the caller may not see")

@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 
 Method = Literal["POST", "PUT", "PATCH", "DELETE"]
@@ -32,8 +34,9 @@ class IndexValues(msgspec.Struct, frozen=True):
     because every write makes one.
 
     `categories` are the tokens of the parameter `category`, on types that have it. `participants` are the places
-    (`Practitioner/p7`) of those who take part, on types that are seen by these alone. `withheld` says that it holds an
-    identifier that is shown to few. `owned_tokens` is `pt`, `tokens`
+    (`Practitioner/p7`) of those who take part, on types that are seen by these alone. `about` are the places of what it
+    is about, on types that are hidden with that. `withheld` says that it holds an identifier that is shown to few.
+    `owned_tokens` is `pt`, `tokens`
     `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`, `positions` `g` (longitude,
     latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as they stand. `set_version`
     counts the custom search parameters it was made with.
@@ -44,6 +47,7 @@ class IndexValues(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
+    about: tuple[str, ...] = ()
     withheld: bool = False
     owned_tokens: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()
@@ -75,9 +79,10 @@ ANY_VERSION = -1
 class Keeps:
     """What a document must leave of the resource that it replaces; a change of it is a 403 that names it.
 
-    `but_for` are the only top-level elements that may change; None: all of them. `source` is `meta.source`, a deleted
-    one's too. `labels` are those of a row's `labels` that must stay where they are; with `all_labels` none may come or
-    go. With `owners` it stays in every record that it is in.
+    `but_for` are the only top-level elements that may change; None: all of them. With `but_for_contact` these are how
+    a patient is reached, and a change of another is a 422 that says who corrects it. `source` is `meta.source`, a
+    deleted one's too. `labels` are those of a row's `labels` that must stay where they are; with `all_labels` none may
+    come or go. With `owners` it stays in every record that it is in.
     """
 
     but_for: frozenset[str] | None = None
@@ -85,6 +90,18 @@ class Keeps:
     labels: frozenset[str] = frozenset()
     all_labels: bool = False
     owners: bool = False
+    but_for_contact: bool = False
+
+    def refusal(self, type: str, name: str) -> FhirError:
+        """Of a change to an element that must stay."""
+        if self.but_for_contact and not name.startswith("meta"):
+            text = (
+                f"'{name}' is read-only for patients. Send it as it is read; where it is wrong, the help desk or your "
+                "facility's records office corrects it."
+            )
+            return outcome.READ_ONLY_ELEMENT(text, f"{type}.{name}")
+        text = f"You may not change '{name}'. Send it as it is read."
+        return outcome.FORBIDDEN_ELEMENT(text, f"{type}.{name}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +188,8 @@ class Written:
 
     `body` is None after a delete. `created` says that no live resource was there before; `changed` is False where
     `unless_equal` found the same content, or a delete found nothing (then `version` is 0 or the tombstone's). `owners`
-    and `labels` are those of the version that is there now, `former_owners` those it displaced and has no more.
+    and `labels` are those of the version that is there now, `former_owners` those it displaced and has no more;
+    `new_labels` are security labels that the displaced one had not.
     """
 
     type: str
@@ -184,6 +202,7 @@ class Written:
     owners: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     former_owners: tuple[str, ...] = ()
+    new_labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

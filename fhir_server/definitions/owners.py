@@ -128,6 +128,9 @@ _REFERENCED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "VerificationResult": (("target",), ("target",)),
 }
 
+REFERENCING = tuple(_REFERENCED)
+"""The types whose owners are those of what they are about."""
+
 _SHARED = (
     # Who provides care, where and when. A slot says only that a time is taken; a Schedule whose actor is a patient
     # says no more of them than that there are slots.

@@ -1,21 +1,23 @@
-"""Whose record it is that is about another resource: a Provenance, a Task, a Binary belong to whom its subject does.
+"""Whose record it is that is about another resource, and from whom it is hidden: a Provenance, a Task, a Binary belong
+to whom its subject does, and are hidden with that.
 
 docs/storage.md; the types and their paths are in definitions/owners.py.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from fhir_server.core.reference import parse_reference
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Document, IndexValues, Put, WritePlan
+from fhir_server.core.write_plan import Document, IndexValues, Put, WritePlan, Written
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
 from fhir_server.policy import row_filter, visible
 from fhir_server.policy_writes import bounds, is_bound_to_patients, refuse_content
-from fhir_server.search.index import owned_by
-from fhir_server.store import resources
+from fhir_server.search.index import also_labelled, hiding_labels, owned_by
+from fhir_server.store import inherited, resources
+from fhir_server.store.inherited import Passed
 from fhir_server.store.resources import WHOEVER, Within
 
 Owners = dict[tuple[str, str], tuple[str, ...]]
@@ -48,6 +50,56 @@ async def with_owners(context: RequestContext, plan: WritePlan) -> WritePlan:
             held = bounds(context.sight, document.type, document.method)
             refuse_content(context.sight, held, document.resource, document.index)
     return replace(plan, documents=tuple(documents))
+
+
+async def with_labels(context: RequestContext, plan: WritePlan) -> WritePlan:
+    """The plan in which what is about something else carries the labels that hide that, as they are now.
+
+    To a caller who is bound to patients only the records that the writing belongs to say anything: whoever writes about
+    a stranger's resource must not see by the writing's own absence that it is there. Raises FhirError 503.
+    """
+    if not any(isinstance(document, Put) and document.index.about for document in plan.documents):
+        return plan
+    planned = {
+        f"{each.type}/{each.id}": Passed(each.index.owners, hiding_labels(each.index.labels, each.index.tokens))
+        for each in plan.documents
+        if isinstance(each, Put)
+    }
+    about = {place for each in plan.documents if isinstance(each, Put) for place in each.index.about}
+    known = await inherited.labels_of(context.server.database, about - planned.keys()) | planned
+    documents = list(plan.documents)
+    for _ in range(2):
+        for position, document in enumerate(documents):
+            if isinstance(document, Put) and document.index.about:
+                index = also_labelled(document.index, _labels(context, document, known))
+                documents[position] = replace(document, index=index)
+                labels = hiding_labels(index.labels, index.tokens)
+                known[f"{document.type}/{document.id}"] = Passed(index.owners, labels)
+    return replace(plan, documents=tuple(documents))
+
+
+async def hide_what_was_written(context: RequestContext, plan: WritePlan, written: tuple[Written, ...]) -> None:
+    """Look once more, now that it is stored: when a label, and what is about its resource, are written side by side,
+    neither writer sees the other's. Raises FhirError 503.
+    """
+    database = context.server.database
+    for each in written:
+        if each.new_labels:
+            await inherited.spread_again(database, each.type, each.id, each.new_labels)
+    about = [document for document in plan.documents if isinstance(document, Put) and document.index.about]
+    places = {place for document in about for place in document.index.about}
+    places -= {f"{each.type}/{each.id}" for each in plan.documents}
+    known = await inherited.labels_of(database, places) if places else {}
+    for document in about:
+        if new := set(_labels(context, document, known)).difference(document.index.labels):
+            await inherited.take_over(database, document.type, document.id, new)
+
+
+def _labels(context: RequestContext, document: Put, known: Mapping[str, Passed]) -> list[str]:
+    everybodys = not is_bound_to_patients(context.sight)
+    found = [known[place] for place in document.index.about if place in known]
+    owners = set(document.index.owners)
+    return [label for each in found if everybodys or not owners.isdisjoint(each.owners) for label in each.labels]
 
 
 def is_open(type: str, index: IndexValues) -> bool:

@@ -14,7 +14,7 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.policy import RESTRICTED
 from fhir_server.policy_writes import PATIENT_ASSERTED, is_person
-from fhir_server.search.index import index_values
+from fhir_server.search.index import also_labelled, hiding_labels, index_values
 from smart_auth.access import AccessContext
 
 CLIENT_SYSTEM = "urn:fhir-server:client"
@@ -95,9 +95,10 @@ def _puts(
         if activity == "UPDATE" and written.created:
             activity = "CREATE"
         restricted = tuple(label for label in RESTRICTED if label in written.labels)
-        together.setdefault((activity, name, written.owners, restricted), []).append(written)
+        hiding = hiding_labels(written.labels, document.index.tokens if isinstance(document, Put) else ())
+        together.setdefault((activity, name, written.owners, restricted, hiding), []).append(written)
     server = context.server
-    for (activity, name, owners, restricted), some in together.items():
+    for (activity, name, owners, restricted, hiding), some in together.items():
         # Each owner has each target's token in the row, and those are bounded together.
         most = max(1, MAX_TARGETS // max(1, len(owners)))
         for start in range(0, len(some), most):
@@ -108,6 +109,7 @@ def _puts(
                 # What shows that a restricted resource exists is restricted too.
                 resource["meta"]["security"] = [_coding(label) for label in restricted]
             index = index_values(resource, id, context.own_bases, None, server.parameters.indexed, about=owners)
+            index = also_labelled(index, hiding)
             yield Put("Provenance", id, resource, index, "POST", Expect.NOTHING)
 
 

@@ -10,7 +10,7 @@ from fhir_server.core import outcome
 from fhir_server.core.trail import Accessed, AuditAction
 from fhir_server.core.write_plan import Document, Method, Put, WritePlan, Written
 from fhir_server.interactions import admission, agency, registration, search_parameter
-from fhir_server.interactions.about import with_owners
+from fhir_server.interactions.about import hide_what_was_written, with_labels, with_owners
 from fhir_server.interactions.accesses import is_audited
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import computed
@@ -37,7 +37,7 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     plan = replace(plan, effects=agency.effects(context, plan.documents))
     besides = search_parameter.changes(plan)
     for _ in range(_ATTEMPTS):
-        plan = await with_owners(context, plan)
+        plan = await with_labels(context, await with_owners(context, plan))
         try:
             written = await transactions.run(database, plan, besides)
         except transactions.Fenced:
@@ -46,6 +46,7 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
             continue
         if besides is not None:
             await in_force.refresh(database, parameters)
+        await hide_what_was_written(context, plan, written)
         _note(context, plan, written)
         return written
     raise outcome.UNAVAILABLE("The search parameters in force kept changing. Send the request again.")

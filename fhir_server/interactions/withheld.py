@@ -69,8 +69,8 @@ def refuse_asking(context: RequestContext, conditions: Iterable[Condition]) -> N
 
 
 def refuse_guesses(context: RequestContext, resource: Resource) -> None:
-    """Raise FhirError 403 where a patient's token sends such an identifier, with its value, in an element it must leave
-    as it is: a refusal of nothing but a change would tell whether the value is right.
+    """Raise FhirError 403, or 422 of a Patient, where a patient's token sends such an identifier, with its value, in an
+    element it must leave as it is: a refusal of nothing but a change would tell whether the value is right.
     """
     access = context.sight.access
     if may_see(context) or access is None or access.kind != "patient" or not holds(resource):
@@ -81,8 +81,7 @@ def refuse_guesses(context: RequestContext, resource: Resource) -> None:
         return
     for path, identifier in identifiers(resource):
         if "value" in identifier and path[:1] and path[0] not in keeps.but_for:
-            text = f"You may not change '{path[0]}'. Send it as it is read."
-            raise outcome.FORBIDDEN_ELEMENT(text, f"{type}.{path[0]}")
+            raise keeps.refusal(type, path[0])
 
 
 def may_be_told_of_changes(context: RequestContext, resource: Resource) -> bool:

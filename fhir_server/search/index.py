@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/search.html; the shapes of the fields are in docs/storage.md.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -10,11 +11,13 @@ from typing import Any
 from msgspec import structs
 
 from fhir_server.core import outcome
+from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
 from fhir_server.definitions.participants import PARTICIPANTS
+from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
 from fhir_server.definitions.withheld import holds
 from fhir_server.search import instances
@@ -96,6 +99,13 @@ URL_VERSION = "url:version|"
 CATEGORY = "category|"
 """Begins the tokens of the parameter that granular scopes narrow by."""
 
+_HIDES_NOTHING = tuple(
+    f"|http://terminology.hl7.org/CodeSystem/{name}" for name in ("v3-ObservationValue", "v3-ActReason")
+)
+"""Ends the labels that say who asserted something, and for what it may be used or that it is a test
+(https://terminology.hl7.org/CodeSystem-v3-ObservationValue, https://terminology.hl7.org/CodeSystem-v3-ActReason).
+"""
+
 MAX_OWNED_TOKENS = 20_000
 """Owners times tokens of one row. 2,000 participants of one Appointment made 1.6 GB of them."""
 
@@ -144,6 +154,7 @@ def index_values(
         labels=_labels(meta),
         categories=_categories(type, tokens),
         participants=_participants(type, tokens),
+        about=_about(type, resource, entries),
         withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
@@ -157,6 +168,25 @@ def index_values(
         set_version=parameter_set.version,
         sort_keys=_sort_keys(type, entries),
     )
+
+
+def hiding_labels(labels: Iterable[str], tokens: Collection[str]) -> tuple[str, ...]:
+    """Those of a row's labels by which it is hidden from somebody, and so whatever is about it: no tags, and nothing
+    that says who asserted it or for what it is.
+
+    `tokens` are the row's `t`, or those of its parameters `_security` and `_tag` alone.
+    """
+    return tuple(
+        label
+        for label in labels
+        if not label.endswith(_HIDES_NOTHING) and (f"_security|{label}" in tokens or f"_tag|{label}" not in tokens)
+    )
+
+
+def also_labelled(values: IndexValues, labels: Iterable[str]) -> IndexValues:
+    """The same values of a resource that is hidden by these labels too."""
+    found = tuple(dict.fromkeys((*values.labels, *labels)))
+    return values if len(found) == len(values.labels) else structs.replace(values, labels=found)
 
 
 def owned_by(values: IndexValues, owners: tuple[str, ...], type: str, logical_id: str) -> IndexValues:
@@ -255,6 +285,23 @@ def _participants(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
     split = (token.partition("|") for token in tokens)
     # A place has a slash and no further bar: an identifier of the same parameter is another one's.
     return tuple(dict.fromkeys(place for name, _, place in split if name in parameters and "|" not in place))
+
+
+def _about(type: str, resource: Resource, entries: Entries) -> tuple[str, ...]:
+    """The places of this server's resources that it is about: not of patients, who hide nothing by labels of theirs."""
+    rule = owner_rule(type)
+    if rule.kind != "rule":
+        return ()
+    found: dict[str, None] = {}
+    for path in rule.paths:
+        value: Any = resource.get(path) or ()
+        for each in value if isinstance(value, list) else (value,):
+            text = each.get("reference") if isinstance(each, dict) else None
+            place = reference.located_in(entries, text) if text else None
+            named, _, id = (place or "").partition("/")
+            if place is not None and named != "Patient" and is_resource_type(named) and is_id(id):
+                found[place] = None
+    return tuple(found)
 
 
 @cache

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from fhir_server.definitions.elements import structure
+from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.search_parameters import search_parameters
 from fhir_server.search.index import INDEXED_SORT, is_text_searched
 from fhir_server.store.mongo import Database, DriverError, IndexModel, index_specifications, refusal
@@ -74,7 +75,12 @@ def current_indexes(type: str) -> tuple[Index, ...]:
         indexes.append(Index("w", (("w", 1), ("updated", -1), ("_id", 1))))
     if "contained" in structure(type).elements:
         indexes.append(Index("h", (("h.r", 1), ("h.t", 1)), is_sparse=True))
+    if owner_rule(type).kind == "rule":
+        indexes.append(_ABOUT)
     return tuple(indexes)
+
+
+_ABOUT = Index("about", (("about", 1),), is_sparse=True)
 
 
 HISTORY_INDEXES = (
@@ -97,8 +103,10 @@ EXPIRES = "_expires"
 """The field of such a document that holds when it may vanish."""
 
 _AUTH_FIELDS = {
-    "accounts": ("login", "email"),
+    "accounts": ("login", "email", "patients"),
+    "cards": ("account",),
     "codes": ("grant",),
+    "external_logins": ("account",),
     "grants": ("account", "client_id", "session"),
     "persons": ("account",),
     "refresh_tokens": ("grant",),
@@ -114,7 +122,8 @@ def declared(collection: str) -> tuple[Index, ...]:
     if collection.startswith(AUTH_PREFIX):
         return _auth_indexes(collection.removeprefix(AUTH_PREFIX))
     if collection.endswith(HISTORY_SUFFIX):
-        return HISTORY_INDEXES
+        is_about = owner_rule(collection.removesuffix(HISTORY_SUFFIX)).kind == "rule"
+        return (*HISTORY_INDEXES, _ABOUT) if is_about else HISTORY_INDEXES
     return current_indexes(collection) if collection[:1].isupper() else ()
 
 

@@ -13,7 +13,7 @@ from fhir_server.store.rows import same_value
 
 def refuse_change(document: Put | Delete, current: Document) -> None:
     """Raise FhirError 403 where `current`, a row read with KEPT_FIELDS, is another agency's, is in somebody else's
-    record too, or would lose what it keeps.
+    record too, or would lose what it keeps; 422 for what patients do not change of their Patient.
     """
     if document.agency is not None and current["source"] not in (None, document.agency):
         raise outcome.OTHER_AGENCY(
@@ -27,8 +27,7 @@ def refuse_change(document: Put | Delete, current: Document) -> None:
     if isinstance(document, Put) and document.keeps is not None:
         name = _lost(document, document.keeps, current)
         if name is not None:
-            text = f"You may not change '{name}'. Send it as it is read."
-            raise outcome.FORBIDDEN_ELEMENT(text, f"{document.type}.{name}").at(f"{document.type}/{document.id}")
+            raise document.keeps.refusal(document.type, name).at(f"{document.type}/{document.id}")
 
 
 def _lost(put: Put, keeps: Keeps, current: Document) -> str | None:

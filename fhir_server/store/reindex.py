@@ -13,7 +13,8 @@ import structlog
 from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import Put
 from fhir_server.definitions.parameter_set import ParameterSet
-from fhir_server.search.index import index_values
+from fhir_server.search.index import also_labelled, hiding_labels, index_values
+from fhir_server.store import inherited
 from fhir_server.store.fence import older_than
 from fhir_server.store.mongo import Database, Document, DriverError, ReplaceOne, refusal
 from fhir_server.store.parameter_sets import SETS
@@ -116,7 +117,11 @@ async def batch(database: Database, work: Work, reached: Progress) -> Progress:
         # Beside the event loop: a batch takes 20 ms and more of computing.
         made, failed = await asyncio.to_thread(_made_anew, work, rows)
         if made:
-            await database.collections[work.type].bulk_write(made, ordered=False)
+            # A row that was written since has another version, and its writer's own search values.
+            replaced = [ReplaceOne({"_id": row["_id"], "version": row["version"]}, row) for row in made]
+            await database.collections[work.type].bulk_write(replaced, ordered=False)
+        for row in made:
+            await _hide(database, work.type, row)
     except DriverError as error:
         raise refusal(error) from error
     failures = (*reached.failures, *(f"{work.type}/{id}" for id in failed))[:_MAX_FAILED]
@@ -131,7 +136,7 @@ async def batch(database: Database, work: Work, reached: Progress) -> Progress:
 
 async def _next_rows(database: Database, work: Work, after: str | None) -> list[Document]:
     wanted = older_than(work.floor) | _held(work) | ({} if after is None else {"_id": {"$gt": after}})
-    fields = {"_id": 1, "version": 1, "updated": 1, "body": 1, "method": 1, "source": 1, "owners": 1}
+    fields = {"_id": 1, "version": 1, "updated": 1, "body": 1, "method": 1, "source": 1, "owners": 1, "labels": 1}
     found = database.collections[work.type].find(wanted, fields).sort("_id", 1).hint("_id_").limit(BATCH_ROWS)
     rows, size = [], 0
     async for row in found:
@@ -142,17 +147,26 @@ async def _next_rows(database: Database, work: Work, after: str | None) -> list[
     return rows
 
 
+async def _hide(database: Database, type: str, row: Document) -> None:
+    """Hide what is about a resource with it, as its writers do."""
+    if about := row.get("about"):
+        found = await inherited.labels_of(database, about)
+        if new := {label for each in found.values() for label in each.labels}.difference(row["labels"]):
+            await inherited.take_over(database, type, row["_id"], new)
+    if labels := hiding_labels(row["labels"], row["t"]):
+        await inherited.spread(database, type, row["_id"], labels)
+
+
 def _held(work: Work) -> Document:
     return {"h.r": {"$in": list(work.holding)}} if work.holding else {}
 
 
-def _made_anew(work: Work, rows: list[Document]) -> tuple[list[ReplaceOne[Document]], list[str]]:
-    """The replacements of rows, and the ids of those that cannot be replaced."""
+def _made_anew(work: Work, rows: list[Document]) -> tuple[list[Document], list[str]]:
+    """The rows as they have to be, and the ids of those that cannot be replaced."""
     made, failed = [], []
     for row in rows:
         try:
-            # A row that was written since has another version, and its writer's own search values.
-            made.append(ReplaceOne({"_id": row["_id"], "version": row["version"]}, _row(work, row)))
+            made.append(_row(work, row))
         except Exception as error:
             # One row must not keep all others from being found.
             moment = row["updated"].isoformat()
@@ -166,5 +180,7 @@ def _row(work: Work, row: Document) -> Document:
     # The row's own source, not this process's: another agency's rows stay another agency's.
     source, owners = row["source"], tuple(row["owners"])
     index = index_values(resource, row["_id"], work.own_bases, source, work.parameter_set, about=owners)
+    # What it took over from what it is about stays until its next version.
+    index = also_labelled(index, row["labels"])
     put = Put(work.type, row["_id"], resource, index, row["method"])
     return current_row(put, row["version"], row["updated"], row["body"])

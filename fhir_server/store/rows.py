@@ -15,7 +15,7 @@ from fhir_server.core.write_plan import IndexValues, Method, Put
 from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 4
+INDEX_VERSION = 5
 """Counts the ways of making search values from a resource."""
 
 _SETS = 1_000_000
@@ -34,7 +34,7 @@ HISTORY_SUFFIX = "_history"
 READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1}
 """Projection of a read: the search values stay in the database."""
 
-KEPT_FIELDS = {**READ_FIELDS, "source": 1, "labels": 1, "categories": 1, "participants": 1, "withheld": 1}
+KEPT_FIELDS = READ_FIELDS | dict.fromkeys(("source", "labels", "categories", "participants", "about", "withheld"), 1)
 """Projection of what a row takes with it into history."""
 
 _MEASURED_FROM_BYTES = 1024 * 1024
@@ -119,7 +119,7 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
         "labels": displaced["labels"],
         "px": indexed_by(0),
     }
-    for name in ("categories", "participants"):
+    for name in ("categories", "participants", "about"):
         if name in displaced:
             row[name] = displaced[name]
     return row
@@ -156,6 +156,7 @@ def index_fields(index: IndexValues) -> Document:
         "h": index.contained,
         "categories": index.categories,
         "participants": index.participants,
+        "about": index.about,
         "withheld": index.withheld,
         "k": index.sort_keys,
     }

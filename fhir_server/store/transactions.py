@@ -17,7 +17,8 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import stamped
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
-from fhir_server.store import claims, indexes
+from fhir_server.search.index import hiding_labels
+from fhir_server.store import claims, indexes, inherited
 from fhir_server.store.abandoned import end_abandoned
 from fhir_server.store.kept import refuse_change
 from fhir_server.store.mongo import (
@@ -194,6 +195,9 @@ async def _write_documents(database: Database, running: Session, documents: tupl
         for document in of_type:
             written[type, document.id] = _place(document, current.get(document.id), moment, rows)
         await _store(database, running, type, rows)
+    for each in written.values():
+        if each.new_labels:
+            await inherited.spread(database, each.type, each.id, each.new_labels, running)
     return tuple(written[document.type, document.id] for document in documents)
 
 
@@ -219,7 +223,10 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
         return _written(document, version, updated, body, created=True)
     rows.displace(current, row)
     former = tuple(owner for owner in current["owners"] if owner not in document.index.owners)
-    return _written(document, version, updated, body, created=not is_live, former_owners=former)
+    new = set(hiding_labels(document.index.labels, document.index.tokens)).difference(current["labels"])
+    return _written(
+        document, version, updated, body, created=not is_live, former_owners=former, new_labels=tuple(sorted(new))
+    )
 
 
 def _written(
@@ -230,9 +237,12 @@ def _written(
     created: bool,
     changed: bool = True,
     former_owners: tuple[str, ...] = (),
+    new_labels: tuple[str, ...] = (),
 ) -> Written:
     owners, labels = put.index.owners, put.index.labels
-    return Written(put.type, put.id, version, updated, body, created, changed, owners, labels, former_owners)
+    return Written(
+        put.type, put.id, version, updated, body, created, changed, owners, labels, former_owners, new_labels
+    )
 
 
 def _place_tombstone(delete: Delete, current: Document | None, moment: datetime, rows: _Rows) -> Written:

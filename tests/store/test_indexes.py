@@ -29,7 +29,7 @@ async def test_a_missing_index_and_a_differing_one_are_named(database: Database)
 
 
 async def test_every_type_has_at_most_one_array_in_an_index() -> None:
-    arrays = {"pt", "t", "s", "d", "q", "c", "w", "g", "h"}
+    arrays = {"pt", "t", "s", "d", "q", "c", "w", "g", "h", "about"}
     for type in resource_types():
         for index in indexes.current_indexes(type):
             assert len({field.split(".")[0] for field, _ in index.fields} & arrays) <= 1
@@ -41,7 +41,7 @@ def test_a_type_has_the_indexes_its_parameters_need() -> None:
     assert names["Observation"] == {*always, "q", "w", "h"}
     assert names["Location"] == {*always, "g", "w", "h"}
     assert names["Patient"] == {*always, "w", "h"}
-    assert names["Binary"] == {*always, "w"}
+    assert names["Binary"] == {*always, "w", "about"}
 
 
 async def test_words_contained_resources_and_positions_can_be_stored(database: Database) -> None:

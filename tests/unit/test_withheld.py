@@ -201,7 +201,7 @@ def test_a_resource_without_one_is_not_marked() -> None:
 @pytest.mark.parametrize(
     ("type", "name", "value"),
     [
-        *[("Patient", "identifier", f"{system}|{NUMBER}") for system in SYSTEMS],
+        *[("Patient", "identifier", f"{system}|{NUMBER}") for system in sorted(SYSTEMS)],
         ("Patient", "identifier", f"urn:mrn|1,{SSN}|1"),
         ("Patient", "identifier", f"{SSN}|"),
         ("Patient", "identifier:not", f"{SSN}|{NUMBER}"),
