@@ -41,7 +41,9 @@ def of(context: RequestContext, access: AccessContext) -> RequestContext:
 
 
 def of_patient(context: RequestContext, id: str) -> RequestContext:
-    return of(context, AccessContext(f"account-{id}", "app", "patient", scopes("patient/*.rs"), patient=id))
+    return of(
+        context, AccessContext(f"account-{id}", "app", "patient", scopes("patient/*.rs"), patients=(id,), patient=id)
+    )
 
 
 def never_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,8 @@ def shape(response: httpx.Response, id: str) -> tuple[int, dict[str, str], Any]:
     headers = {name: value for name, value in response.headers.items() if name not in _OF_EACH_REQUEST}
     issues = response.json()["issue"]
     for issue in issues:
+        # It names the request.
+        assert issue.pop("diagnostics")
         issue["details"]["text"] = issue["details"]["text"].replace(id, "free".ljust(len(id)))
     return response.status_code, headers, issues
 
