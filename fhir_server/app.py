@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,7 @@ from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
 from fhir_server.portal import portal_of, portal_refusal
+from fhir_server.registrar import RegistrySponsoring
 from fhir_server.rest.api_pages import ApiPages
 from fhir_server.rest.context import BASE_PATH, sign_in_base
 from fhir_server.rest.cors import Cors
@@ -152,6 +153,9 @@ class _Closed:
     async def admitted(self, authorization: str | None) -> AccessContext:
         raise NotAdmitted(None, "The server is starting. Try again shortly.", 503)
 
+    async def visited(self, address: str) -> None:
+        await self.admitted(None)
+
 
 @asynccontextmanager
 async def _signing_in(
@@ -171,6 +175,8 @@ async def _signing_in(
     authorization = await sign_in(settings, server, auditor)
     await authorization.keys.begin()
     app.state.authorization = authorization
+    registry = authorization.portal.registry
+    app.state.server = replace(server, sponsoring=None if registry is None else RegistrySponsoring(registry))
     app.state.guard = guard or authorization.guard
     added = authorization.routes()
     app.router.routes.extend(added)

@@ -95,15 +95,14 @@ def list_accounts(
 
 @accounts.command("password")
 def change_password(username: USERNAME, data_dir: DATA_DIR = None) -> None:
-    """Give somebody a new password, asked for as by `add`, and sign them out everywhere; what they granted stays."""
+    """Give somebody a new password, asked for as by `add`, and end all that the old one opened, tokens too."""
     password = _password()
 
     async def change(authorization: "Authorization") -> None:
-        from smart_auth.records import SESSIONS
+        from smart_auth.identity.logons import Logons
 
         account = await account_of(authorization, username)
-        await authorization.accounts.change_password(account.id, password)
-        await authorization.documents.remove_all(SESSIONS, {"account": account.id})
+        await Logons(authorization).change_password(account, password)
         await authorization.note("register", "new password, by command", account=account)
         console.print(f"{escape(username)} signs in by the new password from now on.", highlight=False)
 
@@ -134,12 +133,13 @@ def enable_account(username: USERNAME, data_dir: DATA_DIR = None) -> None:
     """Let somebody who was disabled sign in again; apps that had access ask for it again."""
 
     async def enable(authorization: "Authorization") -> None:
-        from smart_auth.records import ACCOUNTS
+        from smart_auth.records import ACCOUNTS, SESSIONS
 
         account = await account_of(authorization, username)
         # What ended stays so, also what an end that was interrupted left standing.
         while grants := await authorization.grants.of_account(account.id):
             await end_grants(authorization, grants)
+        await authorization.documents.remove_all(SESSIONS, {"account": account.id})
         await authorization.revocations.forgive("account", account.id)
         await authorization.documents.change(ACCOUNTS, account.id, {"is_disabled": False})
         await authorization.note("register", "account enabled, by command", account=account)

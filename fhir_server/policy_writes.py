@@ -199,7 +199,8 @@ def _speakers(sight: Sight, access: AccessContext, type: str) -> tuple[str, ...]
         return None
     if access.kind == "practitioner":
         return sight.places
-    acted_for = (*access.patients, *(each.patient for each in sight.proxied))
+    # Whoever keeps part of the record from their parents speaks for themselves.
+    acted_for = (*access.patients, *(each.patient for each in sight.proxied if not each.without_labels))
     return tuple(filter(None, (access.fhir_user, *(f"Patient/{id}" for id in acted_for))))
 
 

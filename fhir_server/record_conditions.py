@@ -3,6 +3,7 @@
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from fhir_server.care.conditions import acceptance, consent_id
 from fhir_server.core.instant import format_instant, now
@@ -26,6 +27,14 @@ class RecordConditions:
 
         Raises FhirError 503 where it cannot be kept.
         """
+        return await self._written(account, version, format_instant(now()), is_given_again=True)
+
+    async def enter(self, account: Account, version: str, accepted_at: int) -> str | None:
+        """The same of what was accepted earlier. What was withdrawn stays so."""
+        when = format_instant(datetime.fromtimestamp(accepted_at, UTC))
+        return await self._written(account, version, when, is_given_again=False)
+
+    async def _written(self, account: Account, version: str, when: str, is_given_again: bool) -> str | None:
         own = account.patients[0] if account.kind == "patient" and account.patients else None
         kept = None if own is None else await self.writer.read("Patient", own)
         if own is None or kept is None:
@@ -33,10 +42,10 @@ class RecordConditions:
         id = consent_id(own, version)
         for attempt in range(_ATTEMPTS):
             there = await self.writer.read("Consent", id)
-            if there is not None and there[0].get("status") == "active":
+            if there is not None and (there[0].get("status") == "active" or not is_given_again):
                 break
             context = self.writer.context(account.id, account.fhir_user, own)
-            consent = acceptance(kept[0], version, format_instant(now()))
+            consent = acceptance(kept[0], version, when)
             # One that was withdrawn stands again, by a version of its own.
             if_version = None if there is None else there[1]
             document = self.writer.put(context, consent, id, if_version=if_version, creates_only=there is None)

@@ -6,15 +6,16 @@ from datetime import UTC, date, datetime
 
 from fhir_server.care.contested import contested, review_id, review_of
 from fhir_server.care.human_name import name_in_use
-from fhir_server.care.proxies import decided_by, lets_act
+from fhir_server.care.proxies import decided_by, lets_act, without_actor
 from fhir_server.care.proxies import proxied as acts
+from fhir_server.care.registration_tasks import REGISTRATION, SYSTEM, dod_ids, sponsor_of
 from fhir_server.care.relationships import of_patient, to_patient
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
 from fhir_server.interactions.proxy_relation import active_consents, proxied, relations
-from fhir_server.record_writer import RecordWriter
+from fhir_server.record_writer import PORTAL, RecordWriter
 from fhir_server.store import related as related_rows
 from fhir_server.store.related import Naming
 from smart_auth.identity.proxies import NoSuchRelation, Relative, Represented
@@ -68,7 +69,9 @@ class RecordProxies:
         return sorted(found, key=lambda each: (not each.acts, not each.is_active, each.name.casefold(), each.id))
 
     async def revoke(self, account: Account, patient: str, related: str) -> None:
-        """The Consents become inactive, all at once. Raises NoSuchRelation, FhirError 503."""
+        """The Consents no longer name the relative, or become inactive, all at once. Raises NoSuchRelation, FhirError
+        503.
+        """
         for _ in range(_ATTEMPTS):
             if await self._is_written(self._revoked, account, patient, related):
                 return
@@ -103,7 +106,7 @@ class RecordProxies:
             if not is_self and not decided_by(each, whose, self.today(), self.writer.server.age_bands, self._bases):
                 continue
             version = int(each["meta"]["versionId"])
-            ended = {**each, "status": "inactive"}
+            ended = without_actor(each, related, self._bases)
             documents.append(self.writer.put(context, ended, str(each["id"]), if_version=version))
         if not documents:
             raise NoSuchRelation
@@ -116,12 +119,23 @@ class RecordProxies:
             raise NoSuchRelation
         resource, version = kept
         context = self.writer.context(account.id, account.fhir_user, patient)
-        task = review_of(whose, resource, account.fhir_user or f"Patient/{account.patients[0]}", format_instant(now()))
+        by, came_by = account.fhir_user or f"Patient/{account.patients[0]}", await self._registration(patient, resource)
+        task = review_of(whose, resource, by, format_instant(now()), came_by)
         await self.writer.commit(
             context,
             self.writer.put(context, contested(resource), related, if_version=version),
             self.writer.put(context, task, review_id(related, version), creates_only=True),
         )
+
+    async def _registration(self, patient: str, related: Resource) -> str | None:
+        """The id of the completed registration that somebody with the same number as this relative asked for."""
+        known = dod_ids(related)
+        pairs = [("code", f"{SYSTEM}|{REGISTRATION}"), ("patient", f"Patient/{patient}"), ("status", "completed")]
+        for task in await self.writer.found(self.writer.context(PORTAL), "Task", pairs):
+            sponsor = await self.writer.read("Patient", sponsor_of(task) or "-")
+            if f"{task['id']}-sponsor" == related["id"] or (sponsor is not None and known & dod_ids(sponsor[0])):
+                return str(task["id"])
+        return None
 
     async def _concerned(self, account: Account, patient: str, related: str) -> tuple[Resource, bool]:
         """The Patient, and whether the account is the relative; the patient themselves otherwise.

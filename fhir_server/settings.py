@@ -133,6 +133,9 @@ class Settings(BaseSettings):
     )
     session_idle_minutes: int = Field(60, ge=1, le=1440, description="A browser is signed out after so long unused.")
     session_hours: int = Field(12, ge=1, le=720, description="A browser is signed out after so long in any case.")
+    card_hours: int = Field(
+        12, ge=1, le=720, description="What asks for a card asks for it anew so long after it was used."
+    )
     request_minutes: int = Field(15, ge=1, le=120, description="How long signing in and consenting may take.")
     launch_minutes: int = Field(5, ge=1, le=60, description="How long a launch from the EHR page may wait for its app.")
     assertion_seconds: int = Field(
@@ -147,7 +150,9 @@ class Settings(BaseSettings):
     jwks_cache_floor_seconds: int = Field(10, ge=1, le=3600, description="The least of what a client may say there.")
     jwks_cache_ceiling_seconds: int = Field(3600, ge=1, le=86_400, description="The most of what it may say.")
     registrations_per_minute: int = Field(100, ge=1, description="Registrations of apps from one address in a minute.")
-    logins_per_minute: int = Field(1000, ge=1, description="Attempts to sign in from one address in a minute.")
+    logins_per_minute: int = Field(
+        1000, ge=1, description="Attempts to sign in, or requests that need no token, from one address in a minute."
+    )
     failed_logins: int = Field(
         5, ge=1, description="A login name is refused for a while after so many failures, whether or not it exists."
     )
@@ -169,6 +174,12 @@ class Settings(BaseSettings):
     )
     email_link_hours: int = Field(24, ge=1, le=168, description="How long a link that confirms an address is good.")
     invitation_days: int = Field(14, ge=1, le=90, description="How long a relative's invitation is good.")
+    registration_hold_days: int = Field(
+        90,
+        ge=1,
+        le=3650,
+        description="After so many days on hold a registration is cancelled, and what is sealed erased.",
+    )
     mails_per_hour: int = Field(5, ge=1, description="Mails of one kind to one recipient in an hour.")
     mail_url: SecretStr | None = Field(
         None,

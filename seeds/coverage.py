@@ -51,7 +51,7 @@ def tricare(
 
 
 def veteran(chart: Chart, *, start_days_ago: int = 900, priority_group: int = 3) -> str:
-    """Enrolment in VA health care, with its priority group."""
+    """Enrollment in VA health care, with its priority group."""
     return _coverage(
         chart,
         "va-health-care",

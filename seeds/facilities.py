@@ -27,6 +27,9 @@ PAYERS: dict[str, tuple[str, Agency]] = {
     "va-health-care": ("VA Health Care", Agency.VA),
 }
 
+_CHAMPION = "Patient Portal Champion"
+_CHAMPIONS_EXTENSION = "0199"
+
 SUPPORT_LINES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     (
         "support-sign-in",
@@ -42,7 +45,7 @@ SUPPORT_LINES: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
     ),
     (
         "support-champion",
-        "Patient Portal Champion",
+        _CHAMPION,
         (),
         "At each facility; ask at the desk where you are seen.",
     ),
@@ -61,6 +64,7 @@ def resources(clock: Clock, population: str = "demo") -> list[Resource]:
             _location(facility, clock, population),
         ]
     found += [_support(*line, population) for line in SUPPORT_LINES]
+    found += [_champion(facility, population) for facility in FACILITIES]
     return found
 
 
@@ -158,6 +162,21 @@ def _support(key: str, name: str, numbers: tuple[str, ...], note: str, populatio
         ]
         found["availableTime"] = [{"daysOfWeek": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "allDay": True}]
     return found
+
+
+def _champion(facility: Facility, population: str) -> Resource:
+    """The desk at one facility; whoever sits there treats nobody, so no Practitioner is named."""
+    return {
+        "resourceType": "PractitionerRole",
+        "id": f"{facility.key}-champion",
+        "meta": meta(population, facility.agency, ("us-core-practitionerrole",)),
+        "active": True,
+        "organization": {"reference": f"Organization/{facility.key}", "display": facility.name},
+        "code": [{"text": _CHAMPION}],
+        "location": [{"reference": f"Location/{facility.key}", "display": facility.name}],
+        "healthcareService": [{"reference": "HealthcareService/support-champion", "display": _CHAMPION}],
+        "telecom": [{"system": "phone", "value": f"{facility.phone[:3]}-555-{_CHAMPIONS_EXTENSION}", "use": "work"}],
+    }
 
 
 def go_live(facility: Facility, clock: Clock) -> Resource:

@@ -86,8 +86,12 @@ class NotAdmitted(Exception):
 
 
 class Guard(Protocol):
-    """What turns the Authorization header of a FHIR request into an AccessContext."""
+    """What turns the Authorization header of a FHIR request into an AccessContext, and counts those without one."""
 
     async def admitted(self, authorization: str | None) -> AccessContext:
         """The bearer of the token. Raises NotAdmitted."""
+        ...
+
+    async def visited(self, address: str) -> None:
+        """Count a request that needs no token, of this network address. Raises NotAdmitted 429 over the limit."""
         ...

@@ -161,7 +161,9 @@ class Authorization:
         account = None if grant is None or grant.account is None else await self.accounts.get(grant.account)
         if grant is None or account is None or account.is_disabled:
             return None
-        if not account.is_logon_active and grant.acr != "card":
+        # What a card opened stays by a card when it counts for less by now.
+        is_by_card = grant.acr == "card" or "sc" in grant.amr
+        if not account.is_logon_active and not is_by_card:
             # Granted at the same moment as the DS Logon was deactivated, at another worker.
             return None
         if account.kind != "patient" or grant.patient is None or grant.patient in account.patients:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from starlette.responses import Response
 
+from smart_auth import own_card_pages
 from smart_auth.authorization import Authorization
 from smart_auth.browser_form import browser_form, check_browser_form
 from smart_auth.card_registration import REGISTER, register
@@ -44,6 +45,7 @@ def pages(parts: Authorization, gates: tuple[Gate, ...]) -> dict[str, PageEndpoi
     if parts.portal.cards is None:
         return {}
     found = {CARD: PageEndpoint(parts, by_card)}
+    found |= {path: PageEndpoint(parts, answer) for path, answer in own_card_pages.ANSWERS.items()}
     return found if parts.portal.registry is None else found | {REGISTER: PageEndpoint(parts, register)}
 
 

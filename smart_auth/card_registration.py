@@ -82,6 +82,9 @@ async def _holder(visit: Visit, card: Card) -> Account | None:
     account = await visit.parts.accounts.signed_in(visit.value("username"), visit.value("password"))
     is_right = account is not None and person is not None and account.person == person
     is_right = is_right and all(visit.value(each) for each in _FIELDS)
+    # A card of an account that an administrator has disabled moves to no other one.
+    bound = await visit.parts.card_bindings.known(card)
+    is_right = is_right and (bound is None or not bound.is_disabled)
     if account is not None and is_right and account.totp is not None:
         is_right = await visit.parts.one_time_codes.is_right(account, visit.value("code").replace(" ", ""))
     for each in tried:

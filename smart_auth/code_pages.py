@@ -12,8 +12,8 @@ from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, not_recogni
 from smart_auth.identity.assurance import of_password
 from smart_auth.random_secrets import digest
 from smart_auth.records import PENDING_LOGINS, Account, PendingLogin, read
-from smart_auth.sign_in import AFTERWARDS, BY_CODE, CODE, signed_in
-from smart_auth.steps import OVER, Arrival, Gate, arrival
+from smart_auth.sign_in import BY_CODE, CODE, next_of, signed_in
+from smart_auth.steps import LOGIN, OVER, Arrival, Gate, arrival, with_query
 from smart_auth.visit import PageEndpoint, Visit, see
 
 MOST_ATTEMPTS = 5
@@ -31,7 +31,7 @@ async def code(visit: Visit) -> Response:
         check_browser_form(visit)
     account = None if pending is None else await visit.parts.accounts.get(pending.account)
     if pending is None or account is None or account.totp is None:
-        return see("/auth/login")
+        return see(with_query(LOGIN, {"request": visit.value("request"), "next": next_of(visit)}))
     if visit.value("request") != (pending.request or ""):
         raise OAuthError(400, "invalid_request", OVER)
     at = await arrival(visit) if pending.request is not None else None
@@ -102,7 +102,8 @@ def _form(
     values = {
         "app": None if at is None else at.client.name,
         "request": pending.request or "",
-        "next": pending.next if pending.next in AFTERWARDS else "",
+        # It was checked where it was sent.
+        "next": pending.next,
         "fault": fault,
     }
     status, headers = (200, None) if refused is None else (refused.status, refused.headers)

@@ -3,17 +3,19 @@
 https://hl7.org/fhir/smart-app-launch/STU2.2/app-launch.html#obtain-authorization-code, docs/adr/0025
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 import msgspec
 from starlette.responses import Response
 
 from smart_auth.authorization import Authorization
-from smart_auth.errors import OAuthError, access_denied
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, access_denied
 from smart_auth.gates import CONDITIONS, CONTACT, own_record
 from smart_auth.identity.contact import Contact, ContactChanged
+from smart_auth.identity.logons import email_of
 from smart_auth.mail import Message
+from smart_auth.own_logon_pages import is_owner
 from smart_auth.pages.render import page
 from smart_auth.random_secrets import digest
 from smart_auth.records import ACCOUNTS, Account
@@ -45,32 +47,58 @@ async def contact(visit: Visit, at: Arrival, there: str) -> Response:
         return see(page_of(there, at.request.id))
     current = await contacts.read(patient) or Contact()
     if not visit.is_post:
-        return _contact_page(visit, at, current, current)
+        return _contact_page(visit, at, _offered(current, at.account), current)
     typed = _typed(visit, current)
     if faults := typed.faults():
         return _contact_page(visit, at, typed, current, faults)
     if visit.value("seen") != _seen(current):
         # What was confirmed is not what stands there any more: it must not overwrite what nobody has looked at.
         return _contact_page(visit, at, current, current, (_CHANGED,), 409)
+    is_sure = await _is_owner(visit, at.account)
+    if not is_sure and (visit.value("password") or _is_new(typed.email, current, at.account)):
+        return _contact_page(visit, at, typed, current, (CREDENTIAL_NOT_RECOGNIZED,), 401)
     try:
         await contacts.verify(at.account.id, patient, typed)
     except ContactChanged:
         current = await contacts.read(patient) or Contact()
         return _contact_page(visit, at, current, current, (_CHANGED,), 409)
-    await _verified(visit, at.account, patient, typed, typed != current)
+    await _verified(visit, at.account, patient, typed != current)
+    if is_sure and typed.email and email_of(typed.email) != at.account.email:
+        await _send_link(visit, at.account, typed.email)
     return see(page_of(LOGIN, at.request.id))
 
 
-async def _verified(visit: Visit, account: Account, patient: str, contact: Contact, is_changed: bool) -> None:
-    """Let the person on, and have a new e-mail address confirmed by a link."""
+def _offered(current: Contact, account: Account) -> Contact:
+    """What the page shows: what the record says, with the address that the account has confirmed where it has none."""
+    if current.email or account.email is None or account.email_verified_at is None:
+        return current
+    return replace(current, email=account.email)
+
+
+def _is_new(email: str, current: Contact, account: Account) -> bool:
+    """Whether this is neither the address of the record nor the one that the account has confirmed."""
+    is_confirmed = account.email_verified_at is not None and email != "" and email_of(email) == account.email
+    return email != current.email and not is_confirmed
+
+
+async def _is_owner(visit: Visit, account: Account) -> bool:
+    """Whether the address that letters go to may be changed by this form, which may leave the password out."""
+    if not visit.value("password"):
+        return not account.password_hash and visit.session is not None and visit.session.acr == "card"
+    return await is_owner(visit, account, "e-mail address not changed: the password was wrong")
+
+
+async def _verified(visit: Visit, account: Account, patient: str, is_changed: bool) -> None:
+    """Let the person on."""
     await visit.parts.documents.change(ACCOUNTS, account.id, {"contact_verified_at": visit.parts.now()})
     text = "contact data changed" if is_changed else "contact data confirmed"
     await visit.parts.note("contact", text, account=account, patient=patient)
-    if contact.email and contact.email != account.email and visit.parts.portal.mail.is_available:
-        await _send_link(visit, account, contact.email)
 
 
 async def _send_link(visit: Visit, account: Account, email: str) -> None:
+    """Have an e-mail address confirmed by a link, where mail is sent."""
+    if not visit.parts.portal.mail.is_available:
+        return
     hours = visit.parts.settings.email_link_hours
     token = await visit.parts.mail_links.issue("email", account.id, hours * 3600, content=email)
     base = urlsplit(visit.base)
@@ -117,7 +145,11 @@ async def conditions(visit: Visit, at: Arrival, there: str) -> Response:
         return _conditions_page(visit, at)
     version = _version(visit)
     consent = await records.accept(at.account, version)
-    changes = {"conditions_version": version, "conditions_consent": consent}
+    changes = {
+        "conditions_version": version,
+        "conditions_consent": consent,
+        "conditions_accepted_at": visit.parts.now(),
+    }
     await visit.parts.documents.change(ACCOUNTS, at.account.id, changes)
     await visit.parts.note(
         "conditions", f"version {version} accepted", account=at.account, patient=own_record(at.account)
@@ -161,6 +193,7 @@ def _contact_page(
         "seen": _seen(current),
         "days": visit.parts.settings.contact_verification_days,
         "is_mail_available": visit.parts.portal.mail.is_available,
+        "has_password": at.account is not None and bool(at.account.password_hash),
         "faults": faults,
         "fault": " ".join(faults),
     }

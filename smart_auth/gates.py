@@ -9,7 +9,7 @@ from smart_auth.authorization import Authorization
 from smart_auth.identity.assurance import reaches
 from smart_auth.identity.conditions import ConditionsRecords
 from smart_auth.identity.contact import ContactRecords
-from smart_auth.records import Account
+from smart_auth.records import ACCOUNTS, Account
 from smart_auth.steps import Arrival, Gate
 
 CONTACT = "/auth/contact"
@@ -62,12 +62,26 @@ class ConditionsGate:
     conditions: ConditionsRecords
 
     async def __call__(self, at: Arrival) -> str | None:
-        """Raises the store's own error where the record cannot be asked."""
-        if at.account is None or at.account.conditions_version != self.parts.settings.conditions_version:
+        """Raises the store's own error where the record cannot be asked, or what it lacks cannot be written."""
+        if at.account is None:
             return CONDITIONS
-        consent = at.account.conditions_consent
+        consent = await self._consent(at.account)
+        if at.account.conditions_version != self.parts.settings.conditions_version:
+            return CONDITIONS
         # Withdrawn in the record, by whatever app: it no longer stands.
         return CONDITIONS if consent is not None and not await self.conditions.stands(consent) else None
+
+    async def _consent(self, account: Account) -> str | None:
+        """`Consent/id` of what they accepted; written now where they did so before they had a record."""
+        version, accepted_at = account.conditions_version, account.conditions_accepted_at
+        if account.conditions_consent is not None or version is None or accepted_at is None:
+            return account.conditions_consent
+        if own_record(account) is None:
+            return None
+        consent = await self.conditions.enter(account, version, accepted_at)
+        changes = {"conditions_consent": consent}
+        await self.parts.documents.change(ACCOUNTS, account.id, changes, {"conditions_version": version})
+        return consent
 
 
 def own_record(account: Account) -> str | None:

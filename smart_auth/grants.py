@@ -13,6 +13,7 @@ from smart_auth import records
 from smart_auth.access import Acr
 from smart_auth.documents import Documents
 from smart_auth.endpoints import endpoint
+from smart_auth.identity.assurance import as_of
 from smart_auth.random_secrets import digest, new_id, new_secret
 from smart_auth.records import (
     CODES,
@@ -129,7 +130,8 @@ class Grants:
     async def answer(
         self, grant: Grant, client: Client, account: Account | None, base: str, refresh_token: str | None = None
     ) -> dict[str, Any]:
-        """The token response: RFC 6749 section 5.1, with SMART's launch context."""
+        """The token response: RFC 6749 section 5.1, with SMART's launch context; `acr` is as good as it is by now."""
+        grant = msgspec.structs.replace(grant, acr=self.acr_of(grant))
         access_token, seconds = await self._tokens.mint(grant, client, account, base)
         response: dict[str, Any] = {
             "access_token": access_token,
@@ -142,6 +144,10 @@ class Grants:
         if account is not None and "openid" in grant.scopes:
             response["id_token"] = await self._tokens.id_token(grant, client, account, base, access_token)
         return response | launch_context(grant, base)
+
+    def acr_of(self, grant: Grant) -> Acr:
+        """What the sign-in of a grant is good for by now."""
+        return as_of(self._now(), grant.acr, grant.auth_time, self._settings.card_hours)
 
     async def find(self, grant_id: str) -> Grant | None:
         """The grant if it still stands: neither revoked nor expired."""

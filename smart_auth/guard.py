@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 from smart_auth.access import AccessContext, NotAdmitted
 from smart_auth.audit import AuthEventKind
+from smart_auth.errors import OAuthError
 from smart_auth.floods import Floods
 from smart_auth.limits import Limits
 from smart_auth.revocations import Revocations
@@ -57,6 +58,14 @@ class TokenGuard:
             await self._note(access, "throttled", "429: too many requests with access tokens")
             raise NotAdmitted(None, "Too many requests by this client.", 429, {"Retry-After": str(seconds)})
         return access
+
+    async def visited(self, address: str) -> None:
+        """Raises NotAdmitted 429 where this address asks too often without a token; that is in the audit log."""
+        try:
+            await self._limits.visit(address)
+        except OAuthError as refused:
+            await self._floods.note(f"visit {address}", "throttled", "429: too many requests without an access token")
+            raise NotAdmitted(None, refused.text, refused.status, refused.headers) from None
 
     async def _note(self, access: AccessContext, kind: AuthEventKind, text: str) -> None:
         await self._floods.note(access.client_id, kind, text, client_id=access.client_id)

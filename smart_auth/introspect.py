@@ -97,7 +97,7 @@ async def _of_refresh_token(authorization: Authorization, token: str, asking: Cl
         "iat": kept.issued_at,
         "sub": account.id,
         "iss": grant.base,
-        "acr": grant.acr,
+        "acr": authorization.grants.acr_of(grant),
         "amr": list(grant.amr),
         "auth_time": grant.auth_time,
     }

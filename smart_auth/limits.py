@@ -34,6 +34,10 @@ class Limits:
         if await self._count(name, key, 60, by=1) > per_minute:
             raise self._refusal("Too many requests: try again later.", 60)
 
+    async def visit(self, address: str) -> None:
+        """Count a request of somebody who did not sign in, as sign-ins are counted. Raises OAuthError slow_down."""
+        await self.take("visit", address, self._settings.logins_per_minute)
+
     async def check_logins(self, login: str) -> None:
         """Whether this login name may be tried. Raises OAuthError slow_down after too many failures.
 

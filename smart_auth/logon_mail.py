@@ -12,6 +12,9 @@ from smart_auth.visit import Visit
 CONFIRM = "/auth/confirm"
 RESET_NEW = "/auth/reset/new"
 
+ENDED = "All other browsers were signed out, no app has access any more, and no other provider signs you in."
+"""What a new password ends, as its letters and pages say it."""
+
 
 def link_to_create(visit: Visit, email: str, token: str) -> Message:
     """To whoever wants an account, at the address that was typed."""

@@ -69,8 +69,7 @@ async def _asked(visit: Visit, typed: Mapping[str, str]) -> None:
         email=email,
         password_hash=await passwords.hashed(visit.value("password")),
     )
-    there_are = await Logons(visit.parts).of_email(email)
-    if there_are:
+    if await Logons(visit.parts).is_taken(email):
         await visit.parts.portal.mail.send(has_account_already(visit, email))
         return
     if not await is_room(visit, email, CREATE):

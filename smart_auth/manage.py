@@ -100,10 +100,11 @@ def _links(visit: Visit, account: Account, is_sure: bool) -> list[tuple[str, str
     links = (
         ("/auth/logon/password", "Change your password", has_password),
         ("/auth/one-time-codes", "One-time codes", has_password),
-        ("/auth/card/register", "Register a PIV card", portal.cards is not None and portal.registry is not None),
+        ("/auth/cards", "Your cards", portal.cards is not None),
+        ("/auth/card/register?next=cards", "Register a PIV card", None not in (portal.cards, portal.registry)),
         *((f"/auth/provider/{each.name}?next=manage", f"Sign-in by {each.label}", True) for each in portal.providers),
         ("/auth/family", "Your family", has_record and portal.proxies is not None),
-        ("/auth/family/enroll", "Enrol a dependent", has_record and registers),
+        ("/auth/family/enroll", "Enroll a dependent", has_record and registers),
         ("/auth/registrations", "Registrations that wait for staff", is_staff and registers),
         ("/auth/logon/deactivate", "Deactivate your DS Logon", has_password),
     )

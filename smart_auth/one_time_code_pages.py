@@ -18,25 +18,28 @@ from smart_auth.visit import Answer, Visit, see
 HERE = "/auth/one-time-codes"
 ISSUER = "Health record"
 
+_NOT_ENROLLED = "one-time codes not set up: the password was wrong"
 _NOT_REMOVED = "one-time codes not removed: password or code wrong"
 
 
 async def one_time_codes(visit: Visit) -> Response:
-    """GET shows a new secret, or that there is one; POST enrols by a code (`action` enrol), or removes by password and
-    code (remove).
+    """GET shows a new secret, or that there is one; POST enrolls (`action` enroll) or removes (remove), by password and
+    code. An account without a password has nothing that codes would secure.
     """
     if visit.account is None or visit.session is None:
         return see(f"{SIGN_IN}codes")
     if not visit.is_post:
         return await _page(visit, visit.account, visit.session)
     visit.check_form()
-    actions = {"enrol": _enrolled, "remove": _removed}
+    actions = {"enroll": _enrolled, "remove": _removed}
     if visit.value("action") not in actions:
-        raise OAuthError(400, "invalid_request", "The field action must be enrol or remove.")
+        raise OAuthError(400, "invalid_request", "The field action must be enroll or remove.")
     return await actions[visit.value("action")](visit, visit.account, visit.session)
 
 
 async def _enrolled(visit: Visit, account: Account, session: Session) -> Response:
+    if not await is_own_password(visit, account, _NOT_ENROLLED):
+        return await _page(visit, account, session, CREDENTIAL_NOT_RECOGNIZED)
     if not await visit.parts.one_time_codes.confirm(account, session.id, visit.value("code")):
         fault = "This code is not the one that belongs to the secret at this moment. Look at the clock of your device."
         return await _page(visit, account, session, fault, 400)

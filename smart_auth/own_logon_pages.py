@@ -11,7 +11,7 @@ from smart_auth import cookies
 from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED
 from smart_auth.identity import passwords
 from smart_auth.identity.logons import Logons
-from smart_auth.logon_mail import tell
+from smart_auth.logon_mail import ENDED, tell
 from smart_auth.pages.render import page
 from smart_auth.records import Account
 from smart_auth.visit import Answer, Visit, see
@@ -22,7 +22,7 @@ SIGN_IN = "/auth/login?next="
 
 
 async def password(visit: Visit) -> Response:
-    """GET asks for the password as it is and as it is to be; POST changes it and signs out every other browser."""
+    """GET asks for the password as it is and as it is to be; POST changes it and ends what the old one opened."""
     if visit.account is None or visit.session is None:
         return see(f"{SIGN_IN}password")
     if not visit.is_post:
@@ -35,7 +35,7 @@ async def password(visit: Visit) -> Response:
         return _password_form(visit, visit.account, (CREDENTIAL_NOT_RECOGNIZED,), 401)
     await Logons(visit.parts).change_password(visit.account, visit.value("new"), visit.session.id)
     await visit.parts.note("logon", "new password, by its owner", account=visit.account)
-    await tell(visit, visit.account, f"The password of the DS Logon {visit.account.username} was changed.")
+    await tell(visit, visit.account, f"The password of the DS Logon {visit.account.username} was changed. {ENDED}")
     return see(f"{PASSWORD}?done=yes")
 
 
@@ -55,6 +55,18 @@ async def deactivate(visit: Visit) -> Response:
     response = see(f"{DEACTIVATE}?done=yes")
     cookies.drop_cookie(response, visit.base, cookies.SESSION)
     return response
+
+
+async def is_owner(visit: Visit, account: Account, failure: str) -> bool:
+    """Whether whoever is signed in shows it once more: by the field `password`, or by the card of this session where
+    the account has no password. Else it is written down. Raises OAuthError slow_down after too many wrong passwords.
+    """
+    if account.password_hash:
+        return await is_own_password(visit, account, failure)
+    if visit.session is not None and visit.session.acr == "card":
+        return True
+    await visit.parts.note("logon", failure, account=account, is_failure=True)
+    return False
 
 
 async def is_own_password(visit: Visit, account: Account, failure: str) -> bool:

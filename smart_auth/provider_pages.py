@@ -23,8 +23,8 @@ from smart_auth.identity.providers import Provider
 from smart_auth.pages.render import page
 from smart_auth.random_secrets import digest, new_secret
 from smart_auth.records import EXTERNAL_LOGINS, PROVIDER_LOGINS, Account, ExternalLogin, ProviderLogin, kept, read
-from smart_auth.sign_in import next_of, signed_in
-from smart_auth.steps import Arrival, Gate, arrival
+from smart_auth.sign_in import TIE, afterwards, next_of, signed_in
+from smart_auth.steps import LOGIN, Arrival, Gate, arrival, page_of
 from smart_auth.visit import PageEndpoint, Visit, see
 
 NOT_DONE = "Signing in at the other provider did not work. Start again, or choose another way to sign in."
@@ -112,8 +112,12 @@ class ProviderPages:
         if document is None:
             return await self._asked_whose(visit, at, external, who)
         account = await visit.parts.accounts.get(read(ExternalLogin, document).account)
-        if account is None or account.is_disabled or not account.is_logon_active:
-            raise await self._refusal(visit, "the account it belongs to is not in use", account=account)
+        if account is not None and account.is_disabled:
+            raise await self._refusal(visit, "the account it belongs to is disabled", account=account)
+        if account is None or not account.is_logon_active:
+            # Its owner has given up that logon, and says which one is theirs now.
+            await self._refusal(visit, "the logon it was tied to is deactivated", account=account)
+            return await self._asked_whose(visit, at, external, who)
         how = f"by {self.provider.name}"
         return await signed_in(visit, at, account, self._acr(account, who), ("fed",), how)
 
@@ -127,7 +131,7 @@ class ProviderPages:
         if visit.account is not None and _is_sure(visit, visit.account):
             visit.check_form()
             await self._tie(visit, document, visit.account)
-            return see(self.path)
+            return see(self._onward(visit, at))
         check_browser_form(visit)
         try:
             account, with_code = await _proved(visit)
@@ -136,6 +140,13 @@ class ProviderPages:
         await self._tie(visit, document, account)
         how = f"username and password, tying {self.provider.name}"
         return await signed_in(visit, at, account, *of_password(account, with_code), how)
+
+    def _onward(self, visit: Visit, at: Arrival | None) -> str:
+        """Where somebody goes on who was signed in already: to the app, to where they came from, or to this page."""
+        if at is not None:
+            return page_of(LOGIN, at.request.id)
+        # The list of all ways to sign in says nothing of what was just done.
+        return self.path if next_of(visit) in ("", "manage") else afterwards(visit)
 
     async def _shown(self, visit: Visit, at: Arrival | None) -> Response:
         values: dict[str, Any] = {
@@ -204,6 +215,8 @@ class ProviderPages:
             "path": self.path,
             "label": self.provider.label,
             "link": secret,
+            "request": "" if at is None else at.request.id,
+            "next": next_of(visit),
             "account": visit.account,
             "csrf": visit.csrf,
             "fault": "",
@@ -217,6 +230,7 @@ class ProviderPages:
             "link": link,
             "request": "" if at is None else at.request.id,
             "next": next_of(visit),
+            "tie": f"{TIE}{self.provider.name}",
             "username": visit.value("username") if error is not None else "",
             "fault": "" if error is None else error.text,
         }
@@ -243,9 +257,20 @@ class ProviderPages:
             id=document["external"], provider=self.provider.name, account=account.id, linked_at=visit.parts.now()
         )
         is_first = await visit.parts.documents.remove(PROVIDER_LINKS, document["id"])
-        if not is_first or not await visit.parts.documents.insert(EXTERNAL_LOGINS, login.id, kept(login)):
+        if not is_first or not await self._is_tied(visit, login):
             raise await self._refusal(visit, "the login is tied already", account=account)
         await visit.parts.note("provider", f"{self.provider.name} tied", account=account)
+
+    async def _is_tied(self, visit: Visit, login: ExternalLogin) -> bool:
+        """Whether the login is this account's now: it was nobody's, or that of a logon that its owner has given up."""
+        documents = visit.parts.documents
+        if await documents.insert(EXTERNAL_LOGINS, login.id, kept(login)):
+            return True
+        found = await documents.get(EXTERNAL_LOGINS, login.id)
+        former = None if found is None else await visit.parts.accounts.get(found["account"])
+        if found is None or (former is not None and (former.is_disabled or former.is_logon_active)):
+            return False
+        return await documents.change(EXTERNAL_LOGINS, login.id, kept(login), {"account": found["account"]}) is not None
 
     def _acr(self, account: Account, who: Identity) -> Acr:
         """What its word counts for by configuration, and never more than what is known of the account itself."""

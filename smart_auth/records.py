@@ -30,6 +30,7 @@ EXTERNAL_LOGINS = "external_logins"
 PROVIDER_LOGINS = "provider_logins"
 PERSONS = "persons"
 REGISTRATIONS = "registrations"
+REGISTRATION_FILES = "registration_files"
 ENROLLED = "enrolled"
 ENROLLED_BY_SSN = "enrolled_by_ssn"
 
@@ -82,7 +83,7 @@ class Account(Record, frozen=True, kw_only=True):
     What belongs to its DS Logon: `password_hash` ("" where there is no password), `level`, `totp` (the sealed secret of
     one-time codes) with `totp_step` (the last step that was used), and `is_logon_active`: without it neither password
     nor PIV nor another provider lets anybody in. `person` is the keyed digest of the DoD ID. `conditions_consent` is
-    `Consent/<id>` of the version that was accepted.
+    `Consent/<id>` of the version that was accepted at `conditions_accepted_at`; None while no record can keep it.
     """
 
     username: str
@@ -103,6 +104,7 @@ class Account(Record, frozen=True, kw_only=True):
     contact_verified_at: int | None = None
     conditions_version: str | None = None
     conditions_consent: str | None = None
+    conditions_accepted_at: int | None = None
     person: str | None = None
     is_logon_active: bool = True
     added_by: AddedBy = "command"
@@ -296,7 +298,9 @@ class Registration(Record, frozen=True, kw_only=True):
     """What of a registration may not stand in the health record.
 
     `task` is `Task/<id>` of the record; `sealed` is what a decision still needs, gone after it; `sponsor` is the
-    account that began it for a dependent. `status` is the Task's, as far as it is known here.
+    account that began it for a dependent. `status` is the Task's, as far as it is known here; before there is one,
+    `on-hold` says that what was typed differs from the registry. `entered_at` is when all of it stood in the record,
+    `held_at` since when it is on hold.
     """
 
     beneficiary: Beneficiary
@@ -311,6 +315,8 @@ class Registration(Record, frozen=True, kw_only=True):
     status: str
     created_at: int
     decided_at: int | None
+    entered_at: int | None = None
+    held_at: int | None = None
 
 
 Kept = TypeVar("Kept", bound=Record)

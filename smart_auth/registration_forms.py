@@ -64,6 +64,8 @@ def logon_faults(visit: Visit, name: str, email: str | None = None) -> tuple[str
     username, found = visit.value("username").strip(), list[str]()
     if not 0 < len(login_of(username)) <= LONGEST_USERNAME:
         found.append(f"A username has 1 to {LONGEST_USERNAME} characters.")
+    if numbers.ssn(username) is not None:
+        found.append("A username is no number that is yours, such as a Social Security number.")
     address = email if email is not None else email_of(visit.value("email"))
     if address is None:
         found.append("An e-mail address looks like name@example.org.")

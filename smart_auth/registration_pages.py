@@ -7,11 +7,11 @@ from collections.abc import Mapping
 
 from starlette.responses import Response
 
-from smart_auth import enroll_pages, invitation_pages, staff_pages
+from smart_auth import enroll_pages, invitation_pages, staff_enroll_pages, staff_pages
 from smart_auth.authorization import Authorization
 from smart_auth.browser_form import browser_form, check_browser_form
 from smart_auth.card_pages import BY_CARD
-from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, slow_down
 from smart_auth.even_time import in_even_time
 from smart_auth.identity import passwords
 from smart_auth.identity.accounts import login_of
@@ -26,11 +26,13 @@ from smart_auth.pages.render import page
 from smart_auth.random_secrets import new_id
 from smart_auth.records import Account, Beneficiary
 from smart_auth.registration_days import today
+from smart_auth.registration_entered import Asked
 from smart_auth.registration_forms import VETERAN_PROOFS, Person, logon_faults, person, proof
-from smart_auth.registrations import WANTED, Asked, Registrations, full_name
+from smart_auth.registration_submissions import Submissions
+from smart_auth.registrations import WANTED, Registrations, full_name
 from smart_auth.sent_card import sent_card
-from smart_auth.sign_in import signed_in
-from smart_auth.steps import Gate
+from smart_auth.sign_in import next_of, signed_in
+from smart_auth.steps import Gate, arrival
 from smart_auth.visit import Answer, PageEndpoint, Visit, see
 
 START = "/auth/registration"
@@ -42,6 +44,9 @@ EVEN_SECONDS = 1.5
 """Three times what a registration with a proof takes, which writes in the record (0.5 s on two busy cores); one that is
 nobody's writes next to nothing (0.05 s).
 """
+
+MOST_KEPT_AN_HOUR = 100
+"""Forms of one address, each with a proof of at most `proof_bytes_max`, that may be kept within an hour."""
 
 _NUMBERS: Mapping[str, tuple[str, ...]] = {"retiree": ("dod_id", "ssn"), "veteran": ("ssn",)}
 """The numbers that each kind types. A name alone proves nothing."""
@@ -65,7 +70,8 @@ def pages(parts: Authorization, gates: tuple[Gate, ...]) -> dict[str, PageEndpoi
     found = {path: PageEndpoint(parts, answer) for path, answer in answers.items()}
     veteran = RegistrationPage("veteran", registrar)
     found[f"{FORM}veteran"] = PageEndpoint(parts, veteran, takes_files=True)
-    for path, answer in enroll_pages.answers(registrar).items():
+    with_files = enroll_pages.answers(registrar) | staff_enroll_pages.answers(registrar)
+    for path, answer in with_files.items():
         found[path] = PageEndpoint(parts, answer, takes_files=True)
     return found
 
@@ -102,6 +108,9 @@ class RegistrationPage:
         if said is None or faults:
             return self._form(visit, faults)
         await self._check_lock(visit, said)
+        if not await parts.limits.is_left("registrations kept", visit.address, MOST_KEPT_AN_HOUR):
+            # Counted for nobody's as well: what is kept of somebody's must not show by it.
+            raise slow_down("Too many registrations from here: try again later.", 3600 - parts.now() % 3600)
         document = handed_in if isinstance(handed_in, Proof) else None
         await in_even_time(self._submitted(visit, said, document), EVEN_SECONDS)
         return see(SENT)
@@ -119,7 +128,7 @@ class RegistrationPage:
             proof=document,
         )
         try:
-            is_somebodys = await Registrations(parts, self.registrar).submit(asked)
+            is_somebodys = await Submissions(parts, self.registrar).submit(asked)
         except RegistryUnavailable:
             raise unavailable() from None
         for number in _numbers(said):
@@ -161,6 +170,7 @@ class CardRegistrationPage:
         """GET shows whose card it is, POST registers and signs in. A card that is none is a 401 page that says why."""
         parts = visit.parts
         await parts.limits.take("registration", visit.address, parts.settings.beneficiary_registrations_per_minute)
+        at = await arrival(visit) if visit.value("request") else None
         if visit.is_post:
             check_browser_form(visit)
         try:
@@ -177,7 +187,7 @@ class CardRegistrationPage:
             return self._page(visit, card.name, CREDENTIAL_NOT_RECOGNIZED, "credential-not-recognized", 403)
         await parts.note("registration", "registered by CAC", account=account, patient=account.patients[0])
         # No binding of the card: its DoD ID finds the account, and finds the next one where the person has another.
-        return await signed_in(visit, None, account, "card", BY_CARD, "CAC", by_cac=True)
+        return await signed_in(visit, at, account, "card", BY_CARD, "CAC", by_cac=True)
 
     async def _registered(self, visit: Visit, dod_id: str) -> Account | None:
         """The account of who holds the card; None where nobody may register by it. Raises OAuthError 503."""
@@ -211,7 +221,8 @@ class CardRegistrationPage:
             return None
 
     def _page(self, visit: Visit, name: str, fault: str = "", error: str = "", status: int = 200) -> Response:
-        values = {"name": name, "fault": fault, "error": error, "action": ACTIVE_DUTY}
+        onward = {"request": visit.value("request"), "next": next_of(visit)}
+        values = {**onward, "name": name, "fault": fault, "error": error, "action": ACTIVE_DUTY}
         return browser_form(visit, "registration_card.html", values, status)
 
 

@@ -12,7 +12,7 @@ from smart_auth.confirm_pages import OVER
 from smart_auth.errors import OAuthError
 from smart_auth.even_time import in_even_time
 from smart_auth.identity.logons import Logons
-from smart_auth.logon_mail import RESET_NEW, is_room, link_to_reset, no_mail, tell
+from smart_auth.logon_mail import ENDED, RESET_NEW, is_room, link_to_reset, no_mail, tell
 from smart_auth.pages.render import page
 from smart_auth.records import Account, MailLink
 from smart_auth.visit import Answer, Visit, see
@@ -50,7 +50,7 @@ async def new_password(visit: Visit) -> Response:
         return _form(visit, token, account, faults)
     await _owner(visit, await visit.parts.mail_links.use(PURPOSE, token))
     await Logons(visit.parts).reset_password(account, visit.value("password"))
-    await tell(visit, account, f"The password of the DS Logon {account.username} was changed by a mailed link.")
+    await tell(visit, account, f"The password of the DS Logon {account.username} was changed by a mailed link. {ENDED}")
     return see(f"{RESET_NEW}?done=yes")
 
 

@@ -20,8 +20,9 @@ class SmartSettings:
     `password_policy` is `nist` (at least `password_characters_min` characters, no blocked word) or `composition` (at
     least 8 of four kinds). `mails_per_hour` is for one recipient and purpose. Contact data are asked for again after
     `contact_verification_days` (0: never), conditions of use once for each `conditions_version` ("": never).
-    `beneficiary_registrations_per_minute` is for one address. `card_for` names what asks for a card: of `emergency`,
-    `orders`, `administration`.
+    `beneficiary_registrations_per_minute` is for one address. A registration on hold ends after
+    `registration_hold_days`. `card_for` names what asks for a card: of `emergency`,
+    `orders`, `administration`; `card_hours` after the card was used they ask for it anew.
     """
 
     access_token_seconds: int = 1800
@@ -32,6 +33,7 @@ class SmartSettings:
     refresh_grace_seconds: int = 60
     session_idle_minutes: int = 60
     session_hours: int = 12
+    card_hours: int = 12
     request_minutes: int = 15
     launch_minutes: int = 5
     assertion_seconds: int = 300
@@ -57,6 +59,7 @@ class SmartSettings:
     conditions_version: str = "3"
     beneficiary_registrations_per_minute: int = 30
     invitation_days: int = 14
+    registration_hold_days: int = 90
     proof_bytes_max: int = 5_242_880
     provider_login_minutes: int = 10
     card_for: tuple[str, ...] = ()

@@ -3,6 +3,8 @@
 https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.html
 """
 
+from collections.abc import Mapping
+
 from starlette.responses import Response
 
 from smart_auth import cookies
@@ -24,12 +26,16 @@ AFTERWARDS = {
     "enroll": "/auth/family/enroll",
     "upgrade": "/auth/logon/upgrade",
     "codes": "/auth/one-time-codes",
+    "cards": "/auth/cards",
     "password": "/auth/logon/password",
     "deactivate": "/auth/logon/deactivate",
     "registration": "/auth/registration/status",
     "registrations": "/auth/registrations",
 }
 """Where sign-in can lead where no app asked for it, by the name it has in `next`: an address would be anybody's."""
+
+TIE = "provider-"
+"""What a name in `next` begins with that leads to the page of a provider, which is tied there; its own name follows."""
 
 BY_PASSWORD = "username and password"
 BY_CODE = "username, password and one-time code"
@@ -94,10 +100,15 @@ async def after_password(visit: Visit, at: Arrival | None, account: Account) -> 
 
 
 def next_of(visit: Visit) -> str:
-    """Where the browser wants to be afterwards, if it is one of AFTERWARDS; else empty."""
-    return visit.value("next") if visit.value("next") in AFTERWARDS else ""
+    """Where the browser wants to be afterwards, if it is one of the names that sign-in knows; else empty."""
+    return visit.value("next") if visit.value("next") in _places(visit) else ""
 
 
 def afterwards(visit: Visit) -> str:
     """The address for that; without one the page of what apps may see."""
-    return AFTERWARDS.get(visit.value("next"), MANAGE)
+    return _places(visit).get(visit.value("next"), MANAGE)
+
+
+def _places(visit: Visit) -> Mapping[str, str]:
+    """AFTERWARDS, and the pages of the providers that there are."""
+    return AFTERWARDS | {f"{TIE}{each.name}": f"/auth/provider/{each.name}" for each in visit.parts.portal.providers}

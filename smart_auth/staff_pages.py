@@ -19,6 +19,7 @@ _DECISIONS: dict[str, StaffDecision] = {
     "confirm-person": "confirm-person",
     "reject": "reject",
 }
+_RELATIONS = {"accept-relation": True, "refuse-relation": False}
 _AGAIN = "check-again"
 _OTHER_ADDRESS = "Somebody registered anew meanwhile: the letters go to another address. Ask the person about that one."
 _EXTENSIONS = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
@@ -51,12 +52,14 @@ class StaffPage:
 
     async def _decided(self, visit: Visit, account: Account, fhir_user: str) -> Response:
         task, decision = visit.value("task"), visit.value("decision")
+        if decision in _RELATIONS:
+            return await self._relation_decided(visit, account, fhir_user)
         waiting = {each.task for each in await self.registrar.open_tasks(fhir_user)}
         registrations = Registrations(visit.parts, self.registrar)
         if task not in waiting or (decision not in _DECISIONS and decision != _AGAIN):
             return await self._list(visit, account, fhir_user, "This registration waits for you no more.", 409)
         waits = await registrations.of_task(task)
-        if decision == "confirm-person" and waits is not None and waits.email != visit.value("address"):
+        if decision == "confirm-person" and (waits.email if waits is not None else "") != visit.value("address"):
             # They asked the person about another one.
             return await self._list(visit, account, fhir_user, _OTHER_ADDRESS, 409)
         try:
@@ -72,6 +75,15 @@ class StaffPage:
         registration = await registrations.of_task(task)
         if registration is not None:
             await registrations.settle(registration.id)
+        return see(f"{REGISTRATIONS}?decided=yes")
+
+    async def _relation_decided(self, visit: Visit, account: Account, fhir_user: str) -> Response:
+        task, decision = visit.value("task"), visit.value("decision")
+        try:
+            await self.registrar.decide_relation(task, _RELATIONS[decision], fhir_user)
+        except RegistrarConflict as conflict:
+            return await self._list(visit, account, fhir_user, str(conflict), 409)
+        await visit.parts.note("registration", f"{decision} of Task/{task}", account=account)
         return see(f"{REGISTRATIONS}?decided=yes")
 
     async def _proof(self, visit: Visit, account: Account, fhir_user: str) -> Response:
@@ -94,7 +106,9 @@ class StaffPage:
             "account": account,
             "csrf": visit.csrf,
             "tasks": found,
+            "relations": await self.registrar.open_relations(fhir_user),
             "addresses": await self._addresses(visit, found),
+            "cards": await self._cards(visit, found),
             "decided": visit.value("decided") == "yes" and not visit.is_post,
             "fault": fault,
         }
@@ -105,3 +119,16 @@ class StaffPage:
         registrations = Registrations(visit.parts, self.registrar)
         found = {each.task: await registrations.of_task(each.task) for each in tasks}
         return {task: each.email for task, each in found.items() if each is not None and each.email}
+
+    async def _cards(self, visit: Visit, tasks: list[OpenTask]) -> dict[str, tuple[str, str]]:
+        """Number and issuer of the card by which a sponsor identified the dependent, by Task."""
+        registrations, found = Registrations(visit.parts, self.registrar), dict[str, tuple[str, str]]()
+        for each in tasks:
+            registration = await registrations.of_task(each.task)
+            entered = (
+                None if registration is None or registration.sealed is None else registrations.entered(registration)
+            )
+            if entered is not None and entered.identification is not None:
+                assigner, _, number = entered.identification.rpartition("|")
+                found[each.task] = (number, assigner)
+        return found

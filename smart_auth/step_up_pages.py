@@ -9,7 +9,7 @@ from smart_auth.access import Acr
 from smart_auth.authorization import Authorization
 from smart_auth.errors import OAuthError
 from smart_auth.pages.render import page
-from smart_auth.sign_in import AFTERWARDS, next_of
+from smart_auth.sign_in import afterwards, next_of
 from smart_auth.steps import STEP_UP, Arrival, Gate, StepPage, page_of, refused_to_app, unmet
 from smart_auth.visit import PageEndpoint, Visit, see
 
@@ -45,7 +45,7 @@ async def _by_oneself(visit: Visit) -> Response:
     if visit.is_post:
         visit.check_form()
     if visit.session.acr == "card" or not next_of(visit):
-        return see(AFTERWARDS.get(next_of(visit), AFTERWARDS["manage"]))
+        return see(afterwards(visit))
     return _page(visit, "card", None)
 
 

@@ -23,8 +23,18 @@ ROLE_CODE = "http://terminology.hl7.org/CodeSystem/v3-RoleCode"
 ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 CONSENT_SCOPE = "http://terminology.hl7.org/CodeSystem/consentscope"
 
-KEPT_BY_TEENAGERS = tuple(f"{code}|{ACT_CODE}" for code in ("adol", "sex", "mh", "sud"))
-"""Labels of what nobody who acts for a 13- to 17-year-old sees, whether or not the Consent says so."""
+CONFIDENTIALITY = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
+
+_SENSITIVE = ("adol", "sex", "std", "hiv", "sdv", "mst")
+_OF_THE_MIND = ("bh", "mh", "psy", "psythpn", "sud", "ethud", "opioidud", "eth", "42cfrpart2")
+KEPT_BY_TEENAGERS = (
+    *(f"{code}|{ACT_CODE}" for code in (*_SENSITIVE, *_OF_THE_MIND)),
+    *(f"{code}|{CONFIDENTIALITY}" for code in ("r", "v")),
+)
+"""Labels of what nobody who acts for a 13- to 17-year-old sees, whether or not the Consent says so: what is theirs
+alone, by the wider and the narrower codes of each, and what staff see for a reason alone.
+"""
 
 _DECIDES_FOR = frozenset({"HPOWATT", "POWATT", "GUARD"})
 """What somebody must be to a grown-up who has not agreed themselves: agent by power of attorney, or guardian."""
@@ -48,6 +58,8 @@ def proxied(
     here = f"Patient/{patient['id']}"
     if not (related_person.get("active") is True and _holds(related_person.get("period"), today)):
         return None
+    if "modifierExtension" in related_person:
+        return None
     if _place(related_person.get("patient"), own_bases) != here:
         return None
     known = [
@@ -62,27 +74,47 @@ def proxied(
     if denied is None:
         return None
     stage = band(patient, today, bands)
-    for consent in known:
-        permit = _permit(consent, who, today, own_bases)
-        if permit is None or (stage == "adult" and not _is_own_word(consent, related_person, here, own_bases)):
-            continue
-        inner = _excepted(permit, who, today, own_bases)
-        if inner is not None:
-            kept = KEPT_BY_TEENAGERS if stage == "limited" else ()
-            return Proxied(str(patient["id"]), tuple(dict.fromkeys((*kept, *denied, *inner))))
-    return None
+    permits = [
+        permit
+        for consent in known
+        if (permit := _permit(consent, who, today, own_bases)) is not None
+        and (stage != "adult" or _is_own_word(consent, patient, related_person, bands, own_bases))
+    ]
+    if not permits:
+        return None
+    # Of several that let them act, what one leaves out stays out.
+    inner = _together(each for permit in permits for each in _exceptions(permit, who, today, own_bases))
+    if inner is None:
+        return None
+    kept = KEPT_BY_TEENAGERS if stage == "limited" else ()
+    return Proxied(str(patient["id"]), tuple(dict.fromkeys((*kept, *denied, *inner))))
 
 
 def lets_act(
     consent: Resource, patient: str, related_person: str, today: date, own_bases: tuple[str, ...] = ()
 ) -> bool:
-    """Whether this Consent is one that lets the RelatedPerson (an id) act for the patient (an id), now."""
+    """Whether this Consent is one that lets the RelatedPerson (an id) act for the patient (an id), now or later."""
+    provision: Resource = consent.get("provision", {})
+    if isinstance(provision.get("period"), dict):
+        ends = {name: value for name, value in provision["period"].items() if name == "end"}
+        consent = {**consent, "provision": {**provision, "period": ends}}
     return (
         consent.get("status") == "active"
         and _place(consent.get("patient"), own_bases) == f"Patient/{patient}"
         and has_code(consent.get("scope"), CONSENT_SCOPE, "patient-privacy")
         and _permit(consent, f"RelatedPerson/{related_person}", today, own_bases) is not None
     )
+
+
+def without_actor(consent: Resource, related_person: str, own_bases: tuple[str, ...] = ()) -> Resource:
+    """The Consent once it no longer lets this RelatedPerson (an id) act: inactive, or without them where it lets others
+    act too, whose access is not theirs to end.
+    """
+    who, provision = f"RelatedPerson/{related_person}", consent["provision"]
+    others = [each for each in provision["actor"] if _place(each.get("reference"), own_bases) != who]
+    if not others:
+        return {**consent, "status": "inactive"}
+    return {**consent, "provision": {**provision, "actor": others}}
 
 
 def decided_by(
@@ -100,14 +132,18 @@ def band(patient: Resource, today: date, bands: AgeBands) -> Band:
     """The age band of the day. A birth date that is known in part is taken for the earliest it can mean; without one
     the patient is taken for grown up, so that nobody sees too much.
     """
-    spans = stretch(str(patient.get("birthDate", "")))
-    if spans is None:
+    born = _born(patient)
+    if born is None:
         return "adult"
-    born = datetime.fromtimestamp(spans[0] / 1000, UTC).date()
     years = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
     if years >= bands.adult_years:
         return "adult"
     return "limited" if years >= bands.limited_years else "child"
+
+
+def _born(patient: Resource) -> date | None:
+    spans = stretch(str(patient.get("birthDate", "")))
+    return None if spans is None else datetime.fromtimestamp(spans[0] / 1000, UTC).date()
 
 
 def has_code(concept: Any, system: str, code: str) -> bool:
@@ -126,12 +162,26 @@ def relationship_codes(related_person: Resource) -> frozenset[str]:
     )
 
 
-def _is_own_word(consent: Resource, related_person: Resource, here: str, own_bases: tuple[str, ...]) -> bool:
+def _is_own_word(
+    consent: Resource, patient: Resource, related_person: Resource, bands: AgeBands, own_bases: tuple[str, ...]
+) -> bool:
     """Whether a Consent counts of a grown-up: they gave it themselves, or its giver was made to decide for them."""
+    here = f"Patient/{patient['id']}"
     if any(_place(each, own_bases) == here for each in consent.get("performer", ())):
-        return True
+        return _is_word_of_a_grown_up(consent, patient, bands)
     purposes = _purposes(consent.get("provision", {}))
     return _ATTORNEY in purposes and not _DECIDES_FOR.isdisjoint(relationship_codes(related_person))
+
+
+def _is_word_of_a_grown_up(consent: Resource, patient: Resource, bands: AgeBands) -> bool:
+    """Whether they were grown up when they gave it: what their parents had them say as a child does not bind them."""
+    spans = stretch(str(consent.get("dateTime", "")))
+    if spans is None:
+        return False
+    if _born(patient) is None:
+        return True
+    given = datetime.fromtimestamp(spans[0] / 1000, UTC).date()
+    return band(patient, given, bands) == "adult"
 
 
 def _permit(consent: Resource, who: str, today: date, own_bases: tuple[str, ...]) -> Resource | None:
@@ -139,15 +189,18 @@ def _permit(consent: Resource, who: str, today: date, own_bases: tuple[str, ...]
     provision: Resource = consent.get("provision", {})
     if provision.get("type") != "permit" or not _holds(provision.get("period"), today):
         return None
+    if "modifierExtension" in consent or "modifierExtension" in provision:
+        # It may say the opposite (https://hl7.org/fhir/R4/extensibility.html#modifierExtension).
+        return None
+    purposes, actions = _purposes(provision), provision.get("action", ())
+    if provision.get("purpose") and purposes.isdisjoint(_FAMILY):
+        return None
+    if actions and not any(has_code(each, CONSENT_ACTION, "access") for each in actions):
+        return None
     # A permit for part of the record cannot be kept to by what is left out of all of it.
     if who not in _actors(provision, own_bases) or any(provision.get(part) for part in _PARTS):
         return None
     return provision
-
-
-def _excepted(permit: Resource, who: str, today: date, own_bases: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The labels that its exceptions leave out; None where they leave out what cannot be told by labels."""
-    return _together(_exceptions(permit, who, today, own_bases))
 
 
 def _exceptions(permit: Resource, who: str, today: date, own_bases: tuple[str, ...]) -> Iterator[Resource]:

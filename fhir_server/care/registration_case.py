@@ -3,16 +3,24 @@
 https://hl7.org/fhir/R4/task.html
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
 from fhir_server.care.registration import Beneficiary, Decision, ProofResult, Status, decided
 from fhir_server.care.registration_resources import proof_kind
-from fhir_server.care.registration_tasks import beneficiary_of, is_confirmed, moment, owner_of, requester_of
+from fhir_server.care.registration_tasks import beneficiary_of, is_confirmed, moment, owner_of, requester_of, sponsor_of
 from fhir_server.core.resource import Resource
 
 AGENCY = "Organization/agency-dod"
 """Where a registration waits that no facility has."""
+
+_AGENCIES: Mapping[str, str] = {"veteran": "Organization/agency-va"}
+
+
+def agency_of(beneficiary: str) -> str:
+    """Where a registration waits of somebody whom no organisation has enrolled yet."""
+    return _AGENCIES.get(beneficiary, AGENCY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +49,9 @@ class Case:
 
     @property
     def sponsor(self) -> str | None:
-        """The reference to the Patient who began it for somebody else."""
-        requester = requester_of(self.task) or ""
-        return requester if requester.startswith("Patient/") and requester != f"Patient/{self.patient['id']}" else None
+        """The reference to the Patient who began it for somebody else, or for whom staff did."""
+        sponsor = sponsor_of(self.task)
+        return None if sponsor is None else f"Patient/{sponsor}"
 
     @property
     def newest_check(self) -> Resource | None:

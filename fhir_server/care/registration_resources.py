@@ -9,10 +9,17 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 
 from fhir_server.care.registration import Beneficiary, Reason, Verification
-from fhir_server.care.registration_tasks import AWAITS, BENEFICIARY_CLASS, CONFIRMED, KIND, RELATIONSHIP, SYSTEM
+from fhir_server.care.registration_tasks import (
+    AWAITS,
+    BENEFICIARY_CLASS,
+    CONFIRMED,
+    DOD_ID_SYSTEM,
+    KIND,
+    RELATIONSHIP,
+    SPONSOR,
+    SYSTEM,
+)
 from fhir_server.core.resource import Resource
-
-DOD_ID_SYSTEM = "urn:oid:2.16.840.1.113883.3.42.10001.100001.12"
 
 PROOF_TITLES: Mapping[str, str] = {
     "va-card": "VA card",
@@ -32,6 +39,7 @@ _RELATIVES: Mapping[str, str] = {"spouse": "SPS", "child": "PRN", "parent": "CHI
 _NOTICES: Mapping[str, tuple[str, str]] = {
     "completed": ("Registration complete", "Your registration is complete. You can sign in now."),
     "rejected": ("Registration not accepted", "Your registration was not accepted. The help desk tells you why."),
+    "cancelled": ("Registration ended", "Your registration has ended: it was not decided in time. Register again."),
 }
 
 
@@ -93,13 +101,18 @@ def registration(
     *,
     awaits: bool = False,
     relationship: str | None = None,
+    sponsor: str | None = None,
 ) -> Resource:
-    """The Task of a registration, requested `now`. `awaits`: the person has to confirm."""
+    """The Task of a registration, requested `now`. `awaits`: the person has to confirm; `sponsor` is the id of the
+    sponsor's Patient where staff ask for it.
+    """
     inputs: list[Resource] = [{"type": {"text": KIND}, "valueCode": beneficiary}]
     if awaits:
         inputs.append({"type": {"text": AWAITS}, "valueBoolean": True})
     if relationship is not None:
         inputs.append({"type": {"text": RELATIONSHIP}, "valueCode": relationship})
+    if sponsor is not None:
+        inputs.append({"type": {"text": SPONSOR}, "valueReference": reference(f"Patient/{sponsor}")})
     return {
         "resourceType": "Task",
         "status": "requested",

@@ -24,6 +24,11 @@ KIND = "Beneficiary"
 RELATIONSHIP = "Relationship"
 """Text of the input that says what the dependent is to the sponsor: spouse, child, parent or ward."""
 
+SPONSOR = "Sponsor"
+"""Text of the input that names the sponsor's Patient where staff began it in person."""
+
+DOD_ID_SYSTEM = "urn:oid:2.16.840.1.113883.3.42.10001.100001.12"
+
 MAY_CHANGE = frozenset(
     {"id", "meta", "text", "status", "statusReason", "businessStatus", "note", "lastModified", "executionPeriod"}
 )
@@ -45,6 +50,22 @@ def patient_of(task: Resource) -> str | None:
 def requester_of(task: Resource) -> str | None:
     """The reference to who began it."""
     return _reference(task.get("requester"))
+
+
+def sponsor_of(task: Resource) -> str | None:
+    """The id of the Patient who sponsors: who asked for it, or whom the staff named who did."""
+    asked = _id_of(task.get("requester"), "Patient")
+    if asked is not None:
+        return asked if asked != patient_of(task) else None
+    # Nobody but staff is believed about somebody else.
+    is_staff = _id_of(task.get("requester"), "Practitioner") is not None
+    return _id_of(_input(task, SPONSOR).get("valueReference"), "Patient") if is_staff else None
+
+
+def dod_ids(resource: Resource) -> frozenset[str]:
+    """The DoD ID numbers among the identifiers of a Patient, Person or RelatedPerson."""
+    held = map(_dict, _list(resource.get("identifier")))
+    return frozenset(str(each.get("value")) for each in held if each.get("system") == DOD_ID_SYSTEM)
 
 
 def owner_of(task: Resource) -> str | None:

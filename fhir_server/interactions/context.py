@@ -11,6 +11,7 @@ from fhir_server.core import outcome
 from fhir_server.core.proxied import AgeBands
 from fhir_server.core.trail import Trail
 from fhir_server.definitions.parameter_set import InForce, ParameterSet
+from fhir_server.interactions.sponsoring import Sponsoring
 from fhir_server.policy import OPERATOR, Sight
 from fhir_server.store.mongo import Database
 
@@ -27,6 +28,7 @@ class Server:
     `oauth_endpoints` are paths at the origin of the base by their names in SMART's extension `oauth-uris`; none where
     nobody signs in. `card_for` are the actions that ask for a card (`emergency`, `orders`, `administration`).
     `age_bands` say from which age on a child's record is whose; `help_desk` is told with each refusal.
+    `sponsoring` knows whose dependents are whose; without it no patient begins a dependent's registration.
     """
 
     database: Database
@@ -42,6 +44,7 @@ class Server:
     card_for: frozenset[str] = frozenset()
     age_bands: AgeBands = field(default_factory=AgeBands)
     help_desk: str = ""
+    sponsoring: Sponsoring | None = None
 
 
 class RequestContext(msgspec.Struct, frozen=True):

@@ -7,7 +7,8 @@ decisions at the same time one stands and the other is a 412.
 
 from dataclasses import replace
 
-from fhir_server.care.registration import TRANSITIONS, may_follow
+from fhir_server.care.registration import TRANSITIONS, Beneficiary, may_follow
+from fhir_server.care.registration_case import agency_of
 from fhir_server.care.registration_tasks import (
     REGISTRATION,
     beneficiary_of,
@@ -17,6 +18,7 @@ from fhir_server.care.registration_tasks import (
     part_of,
     patient_of,
     referenced,
+    relationship_of,
     requester_of,
     task_kind,
 )
@@ -31,6 +33,7 @@ from fhir_server.search.parameter_types.date import to_milliseconds
 from fhir_server.store import related, resources
 from fhir_server.store.related import Naming
 from smart_auth.access import AccessContext
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED
 
 _MOST_VERIFICATIONS = 100
 _MOST_TASKS = 1_000
@@ -125,8 +128,7 @@ async def _check_own(context: RequestContext, access: AccessContext, task: Resou
         text = "You may ask for a registration: a Task of status 'requested' with yourself as requester."
         raise outcome.REGISTRATION_KEPT(text, "Task.requester")
     beneficiary = patient_of(task)
-    row = None if beneficiary is None else await resources.read(context.server.database, "Patient", beneficiary)
-    patient = None if row is None or row.body is None else decode(row.body)
+    patient = await _patient(context, beneficiary)
     said = beneficiary_of(task, patient)
     if beneficiary == own and said == "dependent":
         text = "A dependent's registration is begun by the sponsor, or by staff in person."
@@ -138,6 +140,39 @@ async def _check_own(context: RequestContext, access: AccessContext, task: Resou
     for name in _PORTALS:
         if name in task:
             raise outcome.REGISTRATION_KEPT(f"'{name}' of a registration is written by the server.", f"Task.{name}")
+    asked_by = patient if beneficiary == own else await _patient(context, own)
+    if beneficiary != own:
+        await _check_sponsor(context, task, asked_by, patient)
+    _check_owner(task, said, patient, asked_by)
+
+
+async def _patient(context: RequestContext, id: str | None) -> Resource | None:
+    row = None if id is None else await resources.read(context.server.database, "Patient", id)
+    return None if row is None or row.body is None else decode(row.body)
+
+
+async def _check_sponsor(
+    context: RequestContext, task: Resource, sponsor: Resource | None, dependent: Resource | None
+) -> None:
+    """Whatever does not fit is answered as the page answers it: the same for all, so that nobody's kin is told."""
+    sponsoring = context.server.sponsoring
+    if sponsoring is None or sponsor is None or dependent is None:
+        raise outcome.REGISTRATION_KEPT(CREDENTIAL_NOT_RECOGNIZED, "Task.for")
+    if not await sponsoring.names(sponsor, dependent, relationship_of(task)):
+        raise outcome.REGISTRATION_KEPT(CREDENTIAL_NOT_RECOGNIZED, "Task.for")
+
+
+def _check_owner(task: Resource, said: Beneficiary, *people: Resource | None) -> None:
+    """It waits where the person or the sponsor is enrolled, or at the agency: nobody else's staff are to decide it."""
+    places = {_place(each.get("managingOrganization")) for each in people if each is not None}
+    if owner_of(task) not in (places - {None}) | {agency_of(said)}:
+        text = f"Name the organisation where you are enrolled, or {agency_of(said)}."
+        raise outcome.REGISTRATION_STEP(text, "Task.owner")
+
+
+def _place(reference: object) -> str | None:
+    found = reference.get("reference") if isinstance(reference, dict) else None
+    return found if isinstance(found, str) else None
 
 
 async def _check_place(context: RequestContext, access: AccessContext, task: Resource) -> None:

@@ -1,5 +1,6 @@
 """Registrations of beneficiaries in the record."""
 
 from fhir_server.registrar.record_registrar import RecordRegistrar
+from fhir_server.registrar.sponsoring import RegistrySponsoring
 
-__all__ = ["RecordRegistrar"]
+__all__ = ["RecordRegistrar", "RegistrySponsoring"]

@@ -7,15 +7,19 @@ import hashlib
 from dataclasses import dataclass
 
 from fhir_server.care import registration_resources as made
+from fhir_server.care.contested import related_of
+from fhir_server.care.registration import Beneficiary
 from fhir_server.care.registration_case import AGENCY, Case
 from fhir_server.care.registration_tasks import (
     REGISTRATION,
     REVIEW,
     SYSTEM,
+    beneficiary_of,
     owner_of,
     patient_of,
     reason_of,
     referenced,
+    requester_of,
     task_kind,
 )
 from fhir_server.core.instant import now
@@ -37,11 +41,21 @@ class Cases:
 
     writer: RecordWriter
 
-    async def open_of(self, context: RequestContext, patient: str) -> str | None:
-        """The id of the registration of a Patient that has not ended."""
-        pairs = [CODE, ("patient", f"Patient/{patient}"), OPEN]
-        found = await self.writer.found(context, "Task", pairs)
-        return min((str(each["id"]) for each in found if task_kind(each) == REGISTRATION), default=None)
+    async def open_of(
+        self, context: RequestContext, patient: str, beneficiary: Beneficiary, requester: str
+    ) -> str | None:
+        """The id of the registration of a Patient as this, begun by this one, that has not ended."""
+        found = await self._open_of(context, patient)
+        mine = (each for each in found if beneficiary_of(each, None) == beneficiary)
+        return min((str(each["id"]) for each in mine if requester_of(each) == requester), default=None)
+
+    async def all_open_of(self, context: RequestContext, patient: str) -> list[str]:
+        """The ids of the registrations of a Patient that have not ended."""
+        return sorted(str(each["id"]) for each in await self._open_of(context, patient))
+
+    async def _open_of(self, context: RequestContext, patient: str) -> list[Resource]:
+        found = await self.writer.found(context, "Task", [CODE, ("patient", f"Patient/{patient}"), OPEN])
+        return [each for each in found if task_kind(each) == REGISTRATION]
 
     async def free_id(self, registration: str) -> str:
         """The id of the Task of a registration: the next one, where the last has ended."""
@@ -64,7 +78,8 @@ class Cases:
         checks = await self.writer.found(context, "VerificationResult", [("target", f"Patient/{whose}")])
         parts = await self.writer.found(context, "Task", [("part-of", f"Task/{task}")])
         # Whoever else makes such a Task, at a place of their own, reviews nothing here.
-        reviews = [each for each in parts if task_kind(each) == REVIEW and _place_of(each) == _place_of(found[0])]
+        own = [each for each in parts if task_kind(each) == REVIEW and related_of(each) is None]
+        reviews = [each for each in own if _place_of(each) == _place_of(found[0])]
         places = [place for each in found[0].get("input", ()) for place in places_of(each.get("valueReference"))]
         proofs = [each for place in places if (each := await self.writer.read(*_split(place))) is not None]
         return Case(

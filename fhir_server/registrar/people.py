@@ -11,7 +11,7 @@ from datetime import date
 
 from fhir_server.care import registration_resources as made
 from fhir_server.care.registration_case import Case
-from fhir_server.care.registration_tasks import relationship_of
+from fhir_server.care.registration_tasks import DOD_ID_SYSTEM, relationship_of
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
@@ -21,7 +21,7 @@ from fhir_server.record_writer import RecordWriter
 from smart_auth.identity.eligibility import Enrolled
 from smart_auth.identity.registration import RegistrarConflict
 
-DOD = made.DOD_ID_SYSTEM
+DOD = DOD_ID_SYSTEM
 
 _LEADS_AWAY = ("refer", "replaced-by")
 """Types of `Patient.link` whose other end is the record to be used: http://hl7.org/fhir/R4/valueset-link-type.html."""
@@ -38,17 +38,13 @@ class People:
     adult_years: int
     today: Callable[[], date]
 
-    async def patient(
-        self, context: RequestContext, enrolled: Enrolled, owner: str, identification: str | None = None
-    ) -> str:
-        """The id of the one Patient with this DoD ID, made where there is none; with the number of a card
-        (`assigner|number`) among its identifiers. Raises RegistrarConflict for two.
-        """
+    async def patient(self, context: RequestContext, enrolled: Enrolled, owner: str) -> str:
+        """The id of the one Patient with this DoD ID, made where there is none. Raises RegistrarConflict for two."""
         found = await self.bearers(context, enrolled.dod_id)
         if len(found) > 1:
             raise RegistrarConflict("Two records have one DoD ID number.")
         if found:
-            return await self._identified(context, str(found[0]["id"]), identification)
+            return str(found[0]["id"])
         # Nobody who knows the number can find out the id, and two workers make the same one.
         key = self.writer.server.cursor_key
         id = f"person-{hmac.new(key, f'patient {enrolled.dod_id}'.encode(), hashlib.sha256).hexdigest()[:32]}"
@@ -60,24 +56,24 @@ class People:
         except FhirError as error:
             if error.status not in LATE:
                 raise
-        return await self._identified(context, id, identification)
+        return id
 
     async def bearers(self, context: RequestContext, dod_id: str) -> list[Resource]:
         """The Patients with this DoD ID; not the copies of sources, which lead to the record they were sent about."""
         found = await self.writer.found(context, "Patient", [("identifier", f"{DOD}|{dod_id}")])
         return [each for each in found if all(link.get("type") not in _LEADS_AWAY for link in each.get("link", ()))]
 
-    async def _identified(self, context: RequestContext, patient: str, identification: str | None) -> str:
-        """The Patient has this card's number among its identifiers."""
-        held = await self.writer.read("Patient", patient) if identification else None
-        if held is not None and identification is not None:
-            assigner, _, number = identification.rpartition("|")
-            identifiers = list(held[0].get("identifier", ()))
-            if all(each.get("value") != number for each in identifiers):
-                identifiers.append(made.card_identifier(number, assigner or "Uniformed Services"))
-                changed = held[0] | {"identifier": identifiers}
-                await self.writer.commit(context, self.writer.put(context, changed, patient, if_version=held[1]))
-        return patient
+    async def identify(self, context: RequestContext, patient: str, identification: str) -> None:
+        """The Patient has this card's number (`assigner|number`) among its identifiers."""
+        held = await self.writer.read("Patient", patient)
+        if held is None:
+            return
+        assigner, _, number = identification.rpartition("|")
+        identifiers = list(held[0].get("identifier", ()))
+        if all(each.get("value") != number for each in identifiers):
+            identifiers.append(made.card_identifier(number, assigner or "Uniformed Services"))
+            changed = held[0] | {"identifier": identifiers}
+            await self.writer.commit(context, self.writer.put(context, changed, patient, if_version=held[1]))
 
     async def relation(
         self, context: RequestContext, task: str, patient: str, sponsor: str, relationship: str

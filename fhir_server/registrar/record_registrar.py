@@ -13,12 +13,13 @@ from datetime import UTC, date, datetime, timedelta
 
 from fhir_server.care import registration_resources as made
 from fhir_server.care.beneficiary_class import CLASS_RULES
+from fhir_server.care.contested import OVER, is_carried_out, related_of
 from fhir_server.care.registration import (
     TRANSITIONS,
     Reason,
     steps,
 )
-from fhir_server.care.registration_case import AGENCY, Case
+from fhir_server.care.registration_case import AGENCY, Case, agency_of
 from fhir_server.care.registration_tasks import (
     REVIEW,
     SYSTEM,
@@ -37,10 +38,12 @@ from fhir_server.record_status import RecordStatus
 from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar.cases import CODE, OPEN, Cases, open_task, places_of
 from fhir_server.registrar.people import DOD, LATE, People
+from fhir_server.registrar.relations import Relations
 from smart_auth.identity.eligibility import Enrolled
 from smart_auth.identity.proofing import Discrepancy, NotEligible, Proven
 from smart_auth.identity.registration import (
     Application,
+    OpenRelation,
     OpenTask,
     Progress,
     Proof,
@@ -49,9 +52,10 @@ from smart_auth.identity.registration import (
 )
 
 _PORTAL = "portal"
-_AGENCIES = {"veteran": "Organization/agency-va"}
 _SWEEP_SECONDS = 5.0
 _RECENT = timedelta(seconds=60)
+_LONG = timedelta(days=7)
+"""How far back a whole sweep looks for decisions that no worker was there to carry out."""
 _WHOLE_SWEEPS = 120
 """Sweeps after which every open registration is looked at, and not only what changed of late."""
 _TRIES = 5
@@ -81,13 +85,14 @@ class RecordRegistrar:
         """Make the Task, or take up the open one of this person, and follow it up."""
         context, result = self._context(application.by or _PORTAL, application.by), application.result
         owner = await self._owner(application)
-        patient = await self._people.patient(context, result.enrolled, owner, application.identification)
-        found = await self._cases.open_of(context, patient)
-        id = found or await self._cases.free_id(application.registration)
+        patient = await self._people.patient(context, result.enrolled, owner)
+        requester = application.by or f"Patient/{application.sponsor_patient or patient}"
+        # What somebody else began goes its own way: its proofs are not this one's.
+        found = await self._cases.open_of(context, patient, application.beneficiary, requester)
+        id = found or await self._cases.free_id(f"{application.registration} {application.beneficiary} {requester}")
         documents: list[Document] = []
         if found is None:
             awaits = application.awaits_confirmation
-            requester = application.by or f"Patient/{application.sponsor_patient or patient}"
             task = made.registration(
                 application.beneficiary,
                 patient,
@@ -96,6 +101,7 @@ class RecordRegistrar:
                 self._now,
                 awaits=awaits,
                 relationship=application.relationship,
+                sponsor=application.sponsor_patient if application.by is not None else None,
             )
             documents.append(self.writer.put(context, task, id, creates_only=True))
         documents.append(self.writer.put(context, _check(patient, result, self._now), f"{id}-check"))
@@ -117,6 +123,8 @@ class RecordRegistrar:
         if not TRANSITIONS[case.status]:
             raise RegistrarConflict("This registration has ended.")
         context, patient = self._context(f"Patient/{case.patient['id']}"), str(case.patient["id"])
+        if await self._is_handed_in(case, proof):
+            return await self.follow(task)
         name = f"{task}-{proof.kind}-{len(case.proofs) + 1}"
         author = case.sponsor or f"Patient/{patient}"
         file = made.binary(patient, proof.media_type, proof.content)
@@ -171,6 +179,33 @@ class RecordRegistrar:
             await self._commit(context, document)
         return await self.follow(task)
 
+    async def cancel(self, task: str) -> Progress:
+        """End what is on hold, with the reason that it was on hold for. Raises RegistrarConflict where it goes on."""
+        case = await self._cases.case(task)
+        if case.status == "cancelled":
+            return _progress(case)
+        if "cancelled" not in TRANSITIONS[case.status]:
+            return await self.follow(task)
+        context, version = self._context(_PORTAL), case.version
+        waiting = [each for each in case.reviews if each.get("status") in ("requested", "received")]
+        ended = moved(case.task, "cancelled", reason_of(case.task), self._now)
+        await self._commit(
+            context,
+            *(_ended(self, context, each, "cancelled") for each in waiting),
+            self.writer.put(context, ended, task, if_version=version),
+            self._notice(context, case, "cancelled"),
+        )
+        return await self.progress(task)
+
+    async def identify(self, patient: str, identification: str) -> None:
+        """Keep the number of a dependent's card (`assigner|number`), once. Raises RegistrarConflict: try again."""
+        try:
+            await self._people.identify(self._context(_PORTAL), patient, identification)
+        except FhirError as error:
+            if error.status not in LATE:
+                raise
+            raise RegistrarConflict("Somebody else has just changed this record.") from error
+
     async def progress(self, task: str) -> Progress:
         """How far it has come. Raises RegistrarConflict where there is no such registration."""
         found = await self.writer.read("Task", task)
@@ -188,6 +223,20 @@ class RecordRegistrar:
         pairs = [CODE, OPEN, ("owner", ",".join(places)), ("_sort", "authored-on")]
         found = await self.writer.found(context, "Task", pairs)
         return [open_task(await self._cases.case(str(each["id"]))) for each in found]
+
+    async def decides(self, fhir_user: str) -> bool:
+        """Whether this practitioner has a role today at any organisation."""
+        return any(each.startswith("Organization/") for each in await self._cases.places(fhir_user))
+
+    async def open_relations(self, fhir_user: str) -> list[OpenRelation]:
+        """Relationships that are contested and wait where this practitioner works."""
+        places = await self._cases.places(fhir_user)
+        return await Relations(self.writer).waiting(self._context(fhir_user, fhir_user), places)
+
+    async def decide_relation(self, task: str, is_accepted: bool, by: str) -> None:
+        """Carry out what staff decided of one. Raises RegistrarConflict where it is not theirs, or decided."""
+        places = await self._cases.places(by)
+        await Relations(self.writer).decide(self._context(by, by), task, is_accepted, places)
 
     async def proof(self, fhir_user: str, reference: str) -> tuple[str, bytes] | None:
         """Media type and content of a proof of an open registration that waits where this practitioner works."""
@@ -239,12 +288,25 @@ class RecordRegistrar:
             ids |= {part.partition("/")[2] for each in reviews for part in places_of(each.get("partOf"))}
             checks = await self.writer.found(context, "VerificationResult", since)
             people = {place.partition("/")[2] for each in checks for place in places_of(each.get("target"))}
-            ids |= {id for each in sorted(people) if (id := await self._cases.open_of(context, each)) is not None}
+            for each in sorted(people):
+                ids |= set(await self._cases.all_open_of(context, each))
+        await self._sweep_relations(context, is_whole)
         for id in sorted(ids):
             try:
                 await self.follow(id)
             except (RegistrarConflict, FhirError):
                 _log.warning("a registration could not be followed up: Task/%s", id)
+
+    async def _sweep_relations(self, context: RequestContext, is_whole: bool) -> None:
+        """Carry out what was decided of contested relationships; in a whole sweep within _LONG."""
+        since = format_instant(now() - (_LONG if is_whole else _RECENT))
+        pairs = [("code", f"{SYSTEM}|{REVIEW}"), ("status", ",".join(OVER)), ("_lastUpdated", f"ge{since}")]
+        for each in await self.writer.found(context, "Task", pairs):
+            if related_of(each) is not None and not is_carried_out(each):
+                try:
+                    await Relations(self.writer).follow(str(each["id"]))
+                except (RegistrarConflict, FhirError):
+                    _log.warning("a contested relationship could not be followed up: Task/%s", each["id"])
 
     async def _stepped(self, case: Case) -> bool:
         """One step on; False where there is none to take."""
@@ -269,6 +331,21 @@ class RecordRegistrar:
         await self.writer.commit(context, *documents)
         return True
 
+    async def _is_handed_in(self, case: Case, proof: Proof) -> bool:
+        """Whether this very file waits already: a step that was cut off is taken again."""
+        waiting = {
+            place
+            for each in case.reviews
+            if each.get("status") in ("requested", "received")
+            for place in places_of(each.get("focus"))
+        }
+        for each in case.proofs:
+            if f"DocumentReference/{each['id']}" in waiting and made.proof_kind(each) == proof.kind:
+                found = await self.writer.read("Binary", str(each["id"]))
+                if found is not None and b64decode(found[0].get("data", "")) == proof.content:
+                    return True
+        return False
+
     async def _become_veteran(self, context: RequestContext, case: Case) -> None:
         if case.beneficiary == "veteran" and class_of(case.patient) != "veteran":
             await RecordStatus(self.writer).change(context, str(case.patient["id"]), "veteran", self.today())
@@ -281,7 +358,7 @@ class RecordRegistrar:
         """Where it waits: at the place of the staff who begin it, or where the person or the sponsor is enrolled."""
         if application.by is not None and application.by.startswith("Practitioner"):
             places = await self._cases.places(application.by)
-            if places:
+            if places and places[0].startswith("Organization/"):
                 return places[0]
         found = await self._people.bearers(self._context(_PORTAL), application.result.enrolled.dod_id)
         if not found and application.sponsor_patient is not None:
@@ -291,7 +368,7 @@ class RecordRegistrar:
             place = each.get("managingOrganization", {}).get("reference")
             if place:
                 return str(place)
-        return _AGENCIES.get(application.beneficiary, AGENCY)
+        return agency_of(application.beneficiary)
 
     async def _commit(self, context: RequestContext, *documents: Document) -> None:
         """Raises RegistrarConflict where another was first."""

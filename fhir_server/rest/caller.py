@@ -56,6 +56,17 @@ async def sight_of(request: Request, server: Server) -> Sight:
     return Sight(access, relations.patients, relations.places)
 
 
+async def count_visit(request: Request) -> None:
+    """Raise FhirError 429 where this network address asks too often without an access token."""
+    guard = _guard(request)
+    if guard is None:
+        return
+    try:
+        await guard.visited(request.client.host if request.client else "")
+    except NotAdmitted as refused:
+        raise _refusal(refused) from None
+
+
 async def _proxied(server: Server, access: AccessContext) -> tuple[Proxied, ...]:
     """For whom a patient acts in the family, asked only where it can matter: nothing else reaches beyond their own."""
     if access.kind != "patient" or not access.patients:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from fhir_server.core.outcome import FhirError
 from fhir_server.interactions.context import RequestContext
 from fhir_server.policy import Sight
+from fhir_server.rest.caller import count_visit
 from fhir_server.rest.context import open_context, request_pairs
 from fhir_server.rest.headers import lines
 from fhir_server.search.page import CURSOR_PARAMETER
@@ -50,6 +51,10 @@ def _asks_little(request: Request) -> bool:
         return False
 
 
-def public_context(request: Request) -> RequestContext:
-    """The request of a visitor. Raises FhirError 400 for a Host that this server is not known by."""
-    return structs.replace(open_context(request), sight=VISITOR)
+async def public_context(request: Request) -> RequestContext:
+    """The request of a visitor. Raises FhirError 400 for a Host that this server is not known by, and 429 for an
+    address that asks too often: as often as somebody may try to sign in (FHIR_LOGINS_PER_MINUTE).
+    """
+    context = structs.replace(open_context(request), sight=VISITOR)
+    await count_visit(request)
+    return context

@@ -76,7 +76,7 @@ class Methods:
         if endpoint in _OPEN:
             return await self._answered(request, open_context(request), endpoint)
         if endpoint in _PUBLIC and is_for_everybody(request):
-            return await self._answered(request, public_context(request), endpoint)
+            return await self._answered(request, await public_context(request), endpoint)
         try:
             context = await request_context(request)
         except FhirError as error:

@@ -24,6 +24,14 @@ def reaches(acr: Acr, wanted: Acr | None) -> bool:
     return wanted is None or RANK[acr] >= RANK[wanted]
 
 
+def as_of(now: int, acr: Acr, signed_in_at: int, card_hours: int) -> Acr:
+    """What a sign-in is good for by now: `card` for so many hours from when the card was used, and level 2 afterwards.
+
+    A session, a grant and its refresh tokens outlast the minutes in which somebody had the card in the reader.
+    """
+    return "level2" if acr == "card" and signed_in_at + card_hours * 3600 <= now else acr
+
+
 def least(asked: Iterable[str]) -> Acr | None:
     """The least sure of those asked levels that there are: any of them would do. None where there is none of ours."""
     known = [acr for acr in RANK if acr in set(asked)]

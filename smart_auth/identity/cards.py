@@ -65,6 +65,12 @@ class CardBindings:
         """The cards bound to an account, by key."""
         return [read(CardBinding, each) for each in await self._documents.find(CARDS, {"account": id})]
 
+    async def give_up(self, key: str, account_id: str) -> bool:
+        """Let a card sign in to this account no longer; False where it does not, as where it has moved meanwhile."""
+        if await self._documents.change(CARDS, key, {"account": ""}, {"account": account_id}) is None:
+            return False
+        return await self.remove(key)
+
     async def remove(self, key: str) -> bool:
         """Whether there was such a binding; there is none any more."""
         return await self._documents.remove(CARDS, key)

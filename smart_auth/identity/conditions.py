@@ -24,6 +24,12 @@ class ConditionsRecords(Protocol):
         """
         ...
 
+    async def enter(self, account: Account, version: str, accepted_at: int) -> str | None:
+        """Write what they accepted at an instant (seconds since 1970), when they had no record yet. As `accept`, but
+        what was withdrawn since stays so.
+        """
+        ...
+
     async def stands(self, consent: str) -> bool:
         """Whether this Consent (`Consent/id`) is there and in force."""
         ...

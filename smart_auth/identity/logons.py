@@ -11,7 +11,7 @@ import msgspec
 
 from smart_auth.identity.accounts import LoginTaken
 from smart_auth.mail import is_address
-from smart_auth.records import ACCOUNTS, PENDING_LOGINS, SESSIONS, Account, read
+from smart_auth.records import ACCOUNTS, EXTERNAL_LOGINS, PENDING_LOGINS, SESSIONS, Account, read
 
 if TYPE_CHECKING:
     from smart_auth.authorization import Authorization
@@ -53,8 +53,16 @@ class Logons:
 
     async def of_email(self, email: str) -> list[Account]:
         """The accounts in use whose confirmed address this is."""
+        return [each for each in await self._with_address(email) if _gets_mail(each)]
+
+    async def is_taken(self, email: str) -> bool:
+        """Whether an account in use, or one that is disabled, has confirmed this address: it makes no other one."""
+        found = await self._with_address(email)
+        return any(_keeps_address(each) for each in found if each.email_verified_at is not None)
+
+    async def _with_address(self, email: str) -> list[Account]:
         found = await self._parts.documents.find(ACCOUNTS, {"email": email}, _ACCOUNTS_OF_AN_ADDRESS)
-        return [each for each in (read(Account, document) for document in found) if _gets_mail(each)]
+        return [read(Account, document) for document in found]
 
     async def to_reset(self, name_or_email: str) -> list[Account]:
         """The accounts whose passwords whoever typed this may have forgotten: of this username, or this address."""
@@ -66,7 +74,7 @@ class Logons:
 
     async def create(self, new: NewLogon) -> Account:
         """The account, of level 1 and nobody's record. Raises LoginTaken and EmailTaken."""
-        if await self.of_email(new.email):
+        if await self.is_taken(new.email):
             raise EmailTaken
         account = await self._parts.accounts.add(
             new.username,
@@ -101,12 +109,20 @@ class Logons:
         await self._parts.note("logon", "DS Logon upgraded to level 2, by command", account=changed, patient=patient)
 
     async def change_password(self, account: Account, password: str, keep_session: str | None = None) -> None:
-        """A new password, which ends every session but `keep_session`; what was granted for longer stays."""
+        """A new password, which ends whatever the old one opened, but for `keep_session`.
+
+        Sessions, what apps were granted, logins of other providers, and links to another password or address: whoever
+        knew the old password may have made any of them.
+        """
         await self._parts.accounts.change_password(account.id, password)
+        for purpose in ("reset", "email"):
+            await self._parts.mail_links.end(purpose, account.id)
+        await self._parts.documents.remove_all(EXTERNAL_LOGINS, {"account": account.id})
         await self.end_sessions(account, keep_session)
+        await self.end_grants(account)
 
     async def reset_password(self, account: Account, password: str) -> None:
-        """A new password for who got our letter: no session lasts, and a lock of the name is lifted."""
+        """A new password for who got our letter, and a lock of the name is lifted."""
         await self.change_password(account, password)
         await self._parts.limits.forget_logins(account.login)
         await self._parts.note("logon", "new password, by e-mailed link", account=account)
@@ -164,6 +180,15 @@ def is_adult(birth_date: date, now: int) -> bool:
     today = datetime.fromtimestamp(now, UTC).date()
     years = today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
     return years >= ADULT_YEARS
+
+
+def _keeps_address(account: Account) -> bool:
+    """Whether nobody else makes a logon with its address: it is in use, or an administrator has disabled it.
+
+    What a registration left that was rejected is disabled too, and is nobody's.
+    """
+    is_left_over = account.added_by == "registration" and account.person is None and not account.patients
+    return not is_left_over if account.is_disabled else account.is_logon_active
 
 
 def _gets_mail(account: Account) -> bool:

@@ -1,6 +1,7 @@
 """Whether a certificate was revoked, asked of its issuer's responder (RFC 6960), with lists in reserve by setting.
 
-An answer counts for five minutes at most. A responder that is away, slow, not entitled or not current tells nothing.
+An answer counts for five minutes at most. A responder that is away, slow, not entitled or not current tells nothing;
+one that is away or slow is left alone for half a minute, so that not every card waits for it.
 """
 
 import asyncio
@@ -25,6 +26,10 @@ ANSWER_SECONDS = 300
 """For how long an answer counts, where it does not end earlier."""
 
 ASK_SECONDS = 3.0
+"""For how long an answer is waited for, to all that is asked of one certificate."""
+SILENT_SECONDS = 30
+"""For how long a responder that did not answer is not asked again. What is unknown until then is refused."""
+
 MAX_BYTES = 65_536
 MOST_ANSWERS = 10_000
 
@@ -72,6 +77,7 @@ class Responders:
         self._url = url
         self._ask = ask
         self._known: dict[tuple[bytes, int], _Known] = {}
+        self._silent: dict[str, int] = {}
 
     async def check(self, certificate: x509.Certificate, issuer: x509.Certificate, now: int) -> None:
         """Raises CertificateRefused where the responder says revoked, or nothing that counts."""
@@ -88,21 +94,40 @@ class Responders:
     async def _asked(self, certificate: x509.Certificate, issuer: x509.Certificate, now: int) -> _Known:
         """Raises CertificateRefused certificate-revocation-unknown."""
         url = self._url or _address(certificate)
-        if url is None:
+        if url is None or self._silent.get(url, 0) > now:
             raise unknown()
+        try:
+            async with asyncio.timeout(ASK_SECONDS):
+                return await self._answered(url, certificate, issuer, now)
+        except TimeoutError:
+            self._note_silence(url, now)
+            raise unknown() from None
+
+    async def _answered(self, url: str, certificate: x509.Certificate, issuer: x509.Certificate, now: int) -> _Known:
         # Many responders know certificates by SHA-1 alone, which only names them here and proves nothing.
         for digest in (hashes.SHA256(), hashes.SHA1()):
             nonce = secrets.token_bytes(16)
             request = ocsp.OCSPRequestBuilder().add_certificate(certificate, issuer, digest)
             sent = request.add_extension(x509.OCSPNonce(nonce), critical=False).build().public_bytes(Encoding.DER)
             try:
-                found = _read(await self._ask(url, sent), certificate, issuer, nonce, now)
+                answer = await self._ask(url, sent)
+            except Exception:
+                # Besides NoAnswer, whatever else a connection can end by.
+                self._note_silence(url, now)
+                raise unknown() from None
+            try:
+                found = _read(answer, certificate, issuer, nonce, now)
             except Exception:
                 # Besides NoAnswer, whatever the parser stumbles over in what came over the network.
                 raise unknown() from None
             if found is not None:
                 return found
         raise unknown()
+
+    def _note_silence(self, url: str, now: int) -> None:
+        if len(self._silent) >= MOST_ANSWERS:
+            self._silent.clear()
+        self._silent[url] = now + SILENT_SECONDS
 
 
 class ElseLists:

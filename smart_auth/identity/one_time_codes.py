@@ -72,7 +72,7 @@ class OneTimeCodes:
                 return True
         return False
 
-    async def enrol(self, account_id: str, secret: str) -> None:
+    async def enroll(self, account_id: str, secret: str) -> None:
         """Ask this account for codes of this secret from now on."""
         sealed = self._seal.sealed(secret, account_id)
         await self._documents.change(ACCOUNTS, account_id, {"totp": sealed, "totp_step": 0})

@@ -20,7 +20,7 @@ _TRIES = 5
 
 
 class PersonTaken(Exception):
-    """Another account in use stands for this person, or this account for another person."""
+    """Another account in use, or disabled, stands for this person, or this account for another person."""
 
 
 class Persons:
@@ -35,24 +35,40 @@ class Persons:
     async def bind(self, account: Account, dod_id: str, patient: str, acr: LogonLevel) -> Account:
         """Let this account stand for the person of this DoD ID number, whose record is `patient`; the account now.
 
-        A claim of an account that is disabled, or whose logon is deactivated, moves here. Raises PersonTaken, and
-        ValueError for an account that is no beneficiary's.
+        A claim of an account whose logon is deactivated moves here, that of one that is disabled does not. Raises
+        PersonTaken, and ValueError for an account that is no beneficiary's.
         """
         if account.kind != "patient":
             raise ValueError("Only an account of the kind patient stands for a beneficiary.")
+        if await self.is_barred(dod_id, patient):
+            raise PersonTaken
         person = self._seal.keyed_digest(dod_id)
         await self._say_person(account, person)
         former = await self._claim(account, person)
         if former is not None:
-            await self._documents.change(ACCOUNTS, former, NOBODYS, {"person": person})
+            await self._take_over(former, account, person)
         others = (each for each in account.patients if each != patient)
         changes = {"patients": [patient, *others], "fhir_user": f"Patient/{patient}", "level": acr}
-        if await self._documents.change(ACCOUNTS, account.id, changes, {"person": person}) is None:
+        where = {"person": person, "is_disabled": False}
+        if await self._documents.change(ACCOUNTS, account.id, changes, where) is None:
             raise PersonTaken
         bound = await self._accounts.get(account.id)
         if bound is None:
             raise PersonTaken
         return bound
+
+    async def is_barred(self, dod_id: str, patient: str | None = None) -> bool:
+        """Whether an administrator has disabled the account of this person, or one whose own record is this Patient.
+
+        Nobody else's account may then stand for them: only `account enable` undoes it.
+        """
+        account = await self.account_of(dod_id)
+        if account is not None and account.is_disabled:
+            return True
+        # One that was given the record by word has no claim.
+        found = [] if patient is None else await self._documents.find(ACCOUNTS, {"patients": patient})
+        those = (read(Account, each) for each in found)
+        return any(each.is_disabled and each.kind == "patient" and each.patients[0] == patient for each in those)
 
     async def account_of(self, dod_id: str) -> Account | None:
         """The account that stands for this person, whether or not it may sign in."""
@@ -83,17 +99,29 @@ class Persons:
                 continue
             if found.account == account.id:
                 return None
-            if _is_in_use(await self._accounts.get(found.account)):
+            if not _is_given_up(await self._accounts.get(found.account)):
                 break
             if await self._documents.change(PERSONS, person, kept(claim), {"account": found.account}) is not None:
                 return found.account
         await self._documents.change(ACCOUNTS, account.id, {"person": None}, {"person": person})
         raise PersonTaken
 
+    async def _take_over(self, former: str, account: Account, person: str) -> None:
+        """Leave the former account nothing. Raises PersonTaken where it was disabled just now: the claim goes back."""
+        where = {"person": person, "is_disabled": False}
+        if await self._documents.change(ACCOUNTS, former, NOBODYS, where) is not None:
+            return
+        owner = await self._accounts.get(former)
+        if owner is not None and owner.person == person:
+            await self._documents.change(PERSONS, person, {"account": former}, {"account": account.id})
+            await self._documents.change(ACCOUNTS, account.id, {"person": None}, {"person": person})
+            raise PersonTaken
+
     async def _found(self, person: str) -> PersonClaim | None:
         document = await self._documents.get(PERSONS, person)
         return None if document is None else read(PersonClaim, document)
 
 
-def _is_in_use(account: Account | None) -> bool:
-    return account is not None and account.is_logon_active and not account.is_disabled
+def _is_given_up(account: Account | None) -> bool:
+    """Whether its owner is to have another one: its logon is deactivated, and no administrator has disabled it."""
+    return account is None or not (account.is_logon_active or account.is_disabled)

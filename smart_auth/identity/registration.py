@@ -52,7 +52,6 @@ class Progress:
 class Application:
     """A registration to begin: what the eligibility system said, and under which id sign-in keeps its own part.
 
-    `identification` is the number of the card by which a dependent is identified (`assigner|number`) or None.
     `sponsor_patient` is the id of the sponsor's Patient, `relationship` what the dependent is to the sponsor
     (spouse, child, parent, ward), `by` the `fhirUser` of who began it, where that is not the beneficiary. With
     `awaits_confirmation` it is not completed before the person has confirmed (Registrar.complete).
@@ -61,7 +60,6 @@ class Application:
     beneficiary: Beneficiary
     result: Proven | Discrepancy | NotEligible
     registration: str
-    identification: str | None = None
     sponsor_patient: str | None = None
     relationship: str | None = None
     by: str | None = None
@@ -88,6 +86,16 @@ class OpenTask:
     status: Status
     reason: str | None
     proofs: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRelation:
+    """A relationship that one of the two denies: `name` is said to be the `relationship` (`mother`) of `patient`."""
+
+    task: str
+    name: str
+    relationship: str
+    patient: str
 
 
 class Registrar(Protocol):
@@ -117,12 +125,32 @@ class Registrar(Protocol):
         """The person has confirmed: the registration ends where nothing else is lacking."""
         ...
 
+    async def cancel(self, task: str) -> Progress:
+        """Nobody decided in time what is on hold: it ends, with the reason that it was on hold for."""
+        ...
+
+    async def identify(self, patient: str, identification: str) -> None:
+        """Keep the number of a dependent's card (`assigner|number`) among the Patient's identifiers, once."""
+        ...
+
     async def progress(self, task: str) -> Progress:
         """How far it has come."""
         ...
 
     async def open_tasks(self, fhir_user: str) -> list[OpenTask]:
         """Those that wait at the organisations where this practitioner works."""
+        ...
+
+    async def decides(self, fhir_user: str) -> bool:
+        """Whether this practitioner has a role today at any organisation, and so decides what waits there."""
+        ...
+
+    async def open_relations(self, fhir_user: str) -> list[OpenRelation]:
+        """Contested relationships that wait where this practitioner works."""
+        ...
+
+    async def decide_relation(self, task: str, is_accepted: bool, by: str) -> None:
+        """It is proved again and in force as before, or it is none and what it let them do ends."""
         ...
 
     async def proof(self, fhir_user: str, reference: str) -> tuple[str, bytes] | None:

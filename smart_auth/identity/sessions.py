@@ -5,8 +5,11 @@ https://cheatsheetseries.owasp.org/cheatsheets/Session_Management_Cheat_Sheet.ht
 
 from collections.abc import Callable
 
+import msgspec
+
 from smart_auth.access import Acr
 from smart_auth.documents import Documents
+from smart_auth.identity.assurance import as_of
 from smart_auth.random_secrets import digest, new_secret
 from smart_auth.records import SESSIONS, Account, Session, kept, read
 from smart_auth.settings import SmartSettings
@@ -43,12 +46,16 @@ class Sessions:
         return value, session
 
     async def find(self, value: str | None) -> Session | None:
-        """The session of a cookie's value, if it is neither too old nor was left unused for too long."""
+        """The session of a cookie's value, if it is neither too old nor was left unused for too long.
+
+        Its `acr` is what it is good for by now.
+        """
         document = await self._documents.get(SESSIONS, digest(value)) if value else None
         if document is None:
             return None
         session = read(Session, document)
-        return await self._seen(session) if self.is_live(session) else None
+        acr = as_of(self._now(), session.acr, session.signed_in_at, self._settings.card_hours)
+        return await self._seen(msgspec.structs.replace(session, acr=acr)) if self.is_live(session) else None
 
     def is_live(self, session: Session) -> bool:
         """Whether a session may still be used."""

@@ -146,3 +146,9 @@ def test_decision_records_are_numbered_without_gaps_and_dated() -> None:
         text = path.read_text(encoding="utf-8")
         assert re.search(r"^Date: \d{4}-\d{2}-\d{2}$", text, re.MULTILINE), f"{path.name} has no date"
         assert re.search(r"^Status: (proposed|accepted|superseded by \d{4})$", text, re.MULTILINE), path.name
+
+
+def test_what_people_read_spells_enroll_in_one_way() -> None:
+    read = [*pages(), *(ROOT / "smart_auth" / "pages").glob("*.html"), *(ROOT / "smart_auth").glob("*.py")]
+    found = [relative(path) for path in read if re.search(r"(?i)\benrol(?!l)", path.read_text(encoding="utf-8"))]
+    assert found == []

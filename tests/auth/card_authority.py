@@ -97,8 +97,9 @@ class Authority:
     now: int
 
     @classmethod
-    def root(cls, now: int, name: str = "DoD Root CA T", **fields: Any) -> "Authority":
-        subject, own = named(name, "PKI"), key(name)
+    def root(cls, now: int, name: str = "DoD Root CA T", by: str | None = None, **fields: Any) -> "Authority":
+        """One of this name; with `by`, made by somebody who has that key alone."""
+        subject, own = named(name, "PKI"), key(by or name)
         certificate = _authority(subject, own.public_key(), subject, own, now, **fields)
         return cls(certificate, own, now)
 

@@ -41,8 +41,9 @@ class Registry:
 
     people: dict[str, Enrolled] = field(default_factory=dict)
     is_away: bool = False
+    dependents: dict[str, tuple[Enrolled, ...]] = field(default_factory=dict)
 
-    def enrol(self, dod_id: str, given: str, family: str, beneficiary_class: str = "active-duty") -> None:
+    def enroll(self, dod_id: str, given: str, family: str, beneficiary_class: str = "active-duty") -> None:
         status = ServiceStatus(beneficiary_class, date(2000, 1, 1))
         self.people[dod_id] = Enrolled(dod_id, family, (given,), date(1980, 7, 4), statuses=(status,))
 
@@ -55,7 +56,7 @@ class Registry:
         return None
 
     async def dependents_of(self, dod_id: str) -> tuple[Enrolled, ...]:
-        return ()
+        return self.dependents.get(dod_id, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ async def card_server(
     documents = MemoryDocuments(now=clock)
     root = Authority.root(clock())
     issuer, registry, seal = root.below(), Registry(), Seal(bytes(range(32)))
-    registry.enrol(DOD_ID, "Ann", "Example")
+    registry.enroll(DOD_ID, "Ann", "Example")
     trusted: CardTrust = trust(root, issuer, revocation=revocation)
     stands = Portal(seal=seal, cards=trusted, registry=registry if has_registry else None)
     parts = Authorization.compose(

@@ -19,6 +19,8 @@ def _of(kind: Kind, granted: str, **more: object) -> AccessContext:
 
 
 _ANNA = {"fhir_user": "Patient/anna", "patients": ("anna",), "patient": "anna"}
+_OLGA = {"fhir_user": "Patient/olga", "patients": ("olga",)}
+"""Anna's relative: that she acts for anna stands in the records alone (matrix_records.py)."""
 _DOCTOR = {"fhir_user": "Practitioner/dr"}
 _LABORATORY = (("category", LABORATORY),)
 
@@ -27,6 +29,8 @@ CALLERS: Mapping[str, AccessContext | None] = {
     "patient": _of("patient", "patient/*.cruds", **_ANNA),
     "account": _of("patient", "user/*.cruds", patients=("anna",)),
     "proxy": _of("patient", "user/*.cruds", patients=("anna", "carl")),
+    "relative": _of("patient", "user/*.cruds", **_OLGA),
+    "for-relative": _of("patient", "patient/*.cruds", patient="anna", **_OLGA),
     "level-one": replace(_of("patient", "patient/*.cruds user/*.cruds", **_ANNA), acr="level1"),
     "granular": replace(
         _of("patient", "", **_ANNA), scopes=(ResourceScope("patient", "Observation", LETTERS, _LABORATORY),)
@@ -74,6 +78,8 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      S   -     -       -       S      -      G       1     S          S              -   -
 account      S   -     -       -       S      -      G       1     S          S              -   -
 proxy        S   S     -       -       S      -      G       1     S          S              -   -
+relative     S   -     -       -       S      -      G       1     S          S              -   -
+for-relative S   -     -       -       S      -      G       1     S          S              -   -
 level-one    F   F     F       F       F      F      F       F     F          F              F   F
 granular     S   -     -       -       F      F      G       1     S          -              -   F
 other-type   F   F     F       F       F      F      F       F     F          F              F   F
@@ -97,6 +103,8 @@ nobody       U       U              U
 patient      S       S              -
 account      S       S              -
 proxy        S       S              -
+relative     S       S              -
+for-relative S       S              -
 level-one    F       F              F
 granular     F       F              -
 other-type   F       F              F
@@ -125,6 +133,8 @@ nobody       U   U     U       U       U      U      U
 patient      W   F     F       F       F      F      F
 account      W   F     F       F       F      F      F
 proxy        W   W     F       F       F      F      F
+relative     W   F     F       F       F      F      F
+for-relative W   F     F       F       F      F      F
 level-one    F   F     F       F       F      F      F
 granular     F   F     F       F       F      F      F
 other-type   F   F     F       F       F      F      F
@@ -150,6 +160,8 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      W   -     -       -       F      F      -       -     W          -       W       W
 account      W   -     -       -       F      F      -       -     W          -       W       W
 proxy        W   F     -       -       F      F      -       -     W          -       W       W
+relative     W   -     -       -       F      F      -       -     W          -       W       W
+for-relative W   -     -       -       F      F      -       -     W          -       W       W
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
@@ -175,6 +187,8 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      W   -     -       -       F      F      G       -     W          -       W       W
 account      W   -     -       -       F      F      G       -     W          -       W       W
 proxy        W   W     -       -       F      F      G       -     W          -       W       W
+relative     W   -     -       -       F      F      G       -     W          -       W       W
+for-relative W   -     -       -       F      F      G       -     W          -       W       W
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
@@ -199,6 +213,8 @@ nobody       U   U     U       U       U      U      U       U     U          U 
 patient      F   F     F       F       F      F      F       F     F          F       F       F
 account      F   F     F       F       F      F      F       F     F          F       F       F
 proxy        F   F     F       F       F      F      F       F     F          F       F       F
+relative     F   F     F       F       F      F      F       F     F          F       F       F
+for-relative F   F     F       F       F      F      F       F     F          F       F       F
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F

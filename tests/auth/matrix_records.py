@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from fhir_server.care.proxies import CONSENT_SCOPE
 from fhir_server.interactions import delete
 from fhir_server.interactions.context import RequestContext
 from tests.rest.conftest import observation, patient
@@ -18,6 +19,42 @@ SECRET = "only-some-may-know"
 
 _GROUP = {"resourceType": "Group", "type": "person", "actual": True, "name": SECRET}
 _PILL = {"resourceType": "Medication", "status": "active"}
+
+_LETS_ACT = {
+    "type": "permit",
+    "actor": [{"role": {"text": "proxy"}, "reference": {"reference": "RelatedPerson/olga-of-anna"}}],
+}
+_RELATIVE: tuple[dict[str, Any], ...] = (
+    patient(id="olga"),
+    {
+        "resourceType": "RelatedPerson",
+        "id": "olga-of-anna",
+        "active": True,
+        "patient": {"reference": "Patient/anna"},
+    },
+    {
+        "resourceType": "Consent",
+        "id": "olga-for-anna",
+        "status": "active",
+        "scope": {"coding": [{"system": CONSENT_SCOPE, "code": "patient-privacy"}]},
+        "category": [{"text": "access of the family"}],
+        "patient": {"reference": "Patient/anna"},
+        "dateTime": "2026-01-01",
+        "performer": [{"reference": "Patient/anna"}],
+        "policyRule": {"text": "OPTIN"},
+        "provision": _LETS_ACT,
+    },
+    {
+        "resourceType": "Person",
+        "id": "olga",
+        "active": True,
+        "link": [
+            {"target": {"reference": place}, "assurance": "level3"}
+            for place in ("Patient/olga", "RelatedPerson/olga-of-anna")
+        ],
+    },
+)
+"""By which olga acts for anna."""
 
 Made = Callable[[str, str], dict[str, Any]]
 """A resource by id and subject (`Patient/anna`)."""
@@ -96,6 +133,8 @@ async def stored_people(operator: RequestContext, *more: Callable[[], Awaitable[
     """The patients, the group that nobody owns, and the practitioner who treats anna."""
     for id in ("anna", "carl", "ben"):
         await put(operator, patient(id=id, name=[{"family": SECRET}]))
+    for resource in _RELATIVE:
+        await put(operator, resource)
     await put(operator, _GROUP | {"id": "everyone"})
     await put(operator, {"resourceType": "Practitioner", "id": "dr"})
     await put(

@@ -143,4 +143,4 @@ class MemoryDocuments:
 
 
 def _has(found: Any, value: Any) -> bool:
-    return value in found if isinstance(found, list) else found == value
+    return value in found if isinstance(found, list | tuple) else found == value

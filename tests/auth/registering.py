@@ -5,12 +5,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 
 from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar import RecordRegistrar
+from fhir_server.store.documents import DatabaseDocuments
+from smart_auth import invitation_pages
 from smart_auth.authorization import Authorization
+from smart_auth.documents import Change
 from smart_auth.identity.eligibility_embedded import EmbeddedRegistry
 from smart_auth.mail import Message
 from smart_auth.portal import Portal
@@ -160,8 +164,13 @@ async def sent_with_file(browser: Browser, seen: Seen, content: bytes, **fields:
 
 
 @asynccontextmanager
-async def registering(uri: str, database: str) -> AsyncIterator[Registering]:
-    """A clinic with one practitioner, a sponsor with a record, and the people of ENTRIES in the registry."""
+async def registering(
+    uri: str, database: str, *, is_kept: bool = False, letters: Letters | None = None
+) -> AsyncIterator[Registering]:
+    """A clinic with one practitioner, a sponsor with a record, and the people of ENTRIES in the registry.
+
+    With `is_kept` what sign-in keeps stands in the database too, so that several may run over it, as workers do.
+    """
     async with opened(uri, database) as context:
         record = Writers(context)
         role = {"resourceType": "PractitionerRole", "active": True, "practitioner": {"reference": STAFF}}
@@ -173,11 +182,15 @@ async def registering(uri: str, database: str) -> AsyncIterator[Registering]:
             role | {"id": "r2", "organization": {"reference": "Organization/agency-va"}},
             person("p1", identifier=[{"system": DOD, "value": "9900000041"}]),
         )
-        documents, seal, letters = MemoryDocuments(), Seal(b"s" * 32), Letters()
+        memory, seal, letters = MemoryDocuments(), Seal(b"s" * 32), letters or Letters()
+        documents: Any = DatabaseDocuments(context.server.database, Change) if is_kept else memory
         registry = EmbeddedRegistry(documents, seal)
         await registry.seed(ENTRIES)
         registrar = RecordRegistrar(RecordWriter(context.server, None, context.base))
         portal = Portal(seal=seal, mail=letters, registry=registry, registrar=registrar)
+        # Tests of time say so themselves.
+        even = patch.object(invitation_pages, "EVEN_SECONDS", 0.0)
         async with page_server(documents, portal=portal) as pages:
-            documents.now = pages.clock
-            yield Registering(pages, record, registrar, registry, letters)
+            memory.now = pages.clock
+            with even:
+                yield Registering(pages, record, registrar, registry, letters)

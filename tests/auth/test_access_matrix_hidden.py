@@ -22,7 +22,7 @@ RECORDS = ("foreign", "nobodys", "denied", "gone", "others-message")
 HIDDEN = {"Patient/ben": "foreign", **{f"{read_type(record)}/{record}": record for record in RECORDS}}
 """What is not everybody's to see, by the record of the tables that is seen by the same callers."""
 
-ASKED_ALL = {"patient", "account", "treating", "launched", "for-one"}
+ASKED_ALL = {"patient", "account", "relative", "treating", "launched", "for-one"}
 """The others, who see next to nothing, are asked for less."""
 
 _CHANGING: tuple[tuple[str, str], ...] = (

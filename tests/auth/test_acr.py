@@ -131,6 +131,70 @@ class TestAcrValues:
         assert seen.answer["state"] == "state & more"
 
 
+class TestTheHoursOfACard:
+    """`card_hours` after a card was used, what it opened is good for level 2."""
+
+    @pytest.fixture
+    async def server(self) -> AsyncIterator[PageServer]:
+        async with page_server(settings=SmartSettings(card_for=("emergency",), card_hours=2)) as server:
+            yield server
+
+    async def test_a_refreshed_token_says_card_no_longer_and_a_new_sign_in_says_it_again(
+        self, server: PageServer
+    ) -> None:
+        seen = await at_app(server, scope=f"{WIDE} offline_access")
+        await now_by(server, "card")
+        answer = await tokens_of(server, seen)
+        signed_in_at = server.clock()
+        for seconds, acr in ((2 * 3600 - 1, "card"), (1, "level2"), (86_400, "level2")):
+            server.clock.pass_seconds(seconds)
+            form = {"grant_type": "refresh_token", "refresh_token": answer["refresh_token"], "client_id": "growth"}
+            answer = (await server.browser.http.post("/auth/token", data=form)).json()
+            claims = await server.parts.tokens.claims(answer["access_token"])
+            assert (claims.acr, claims.amr, claims.auth_time) == (acr, ("sc", "mfa"), signed_in_at)
+        seen = await server.browser.sign_in(
+            await server.browser.go("/auth/authorize", **asked(await server.client(), WIDE))
+        )
+        await now_by(server, "card")
+        claims = await server.parts.tokens.claims((await tokens_of(server, seen))["access_token"])
+        assert (claims.acr, claims.auth_time) == ("card", server.clock())
+
+    async def test_a_session_by_card_gives_no_more_than_that_either(self, server: PageServer) -> None:
+        await at_app(server)
+        await now_by(server, "card")
+        assert (await at_app(server, acr_values="card")).path == "/auth/consent"
+        # Not left unused, which would end the session.
+        for _ in range(4):
+            server.clock.pass_seconds(1800)
+            await server.browser.go("/auth/manage")
+        seen = await at_app(server, acr_values="card")
+        assert seen.path == "/auth/step-up"
+        assert (await at_app(server, acr_values="card", prompt="none")).answer["error"].startswith("unmet")
+        claims = await server.parts.tokens.claims((await tokens_of(server, await at_app(server)))["access_token"])
+        assert claims.acr == "level2"
+
+    async def test_what_a_card_opened_outlasts_the_ds_logon_all_the_same(self) -> None:
+        async with oauth_server() as oauth:
+            client = await oauth.public()
+            by_card = await oauth.tokens(client, acr="level2", amr=("sc", "mfa"))
+            by_password = await oauth.tokens(client)
+            await oauth.parts.accounts.change(oauth.account.id, is_logon_active=False)
+            assert (await oauth.refresh(client, by_card["refresh_token"])).status_code == 200
+            assert (await oauth.refresh(client, by_password["refresh_token"])).status_code == 400
+
+    async def test_an_app_may_ask_for_a_younger_sign_in_and_is_told_when_it_was(self, server: PageServer) -> None:
+        await at_app(server)
+        server.clock.pass_seconds(600)
+        seen = await server.browser.go("/auth/authorize", **asked(await server.client(), WIDE, max_age="600"))
+        assert seen.path == "/auth/consent"
+        seen = await server.browser.go("/auth/authorize", **asked(await server.client(), WIDE, max_age="599"))
+        assert seen.title == "Sign in"
+        answer = await tokens_of(server, await server.browser.sign_in(seen))
+        key = (await server.parts.keys.signing()).key
+        claims = jwt.decode(answer["id_token"], key, algorithms=["RS256"]).claims
+        assert claims["auth_time"] == server.clock()
+
+
 class TestEmergency:
     @pytest.fixture
     async def server(self) -> AsyncIterator[PageServer]:

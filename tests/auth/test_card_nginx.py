@@ -223,6 +223,20 @@ async def test_a_bad_card_gets_through_tls_and_is_refused_with_its_reason(
     async with front.browser(front.issuer.card(**fields)) as http:
         page = await http.get(CARD)
         assert (page.status_code, expected in page.text) == (401, True), page.text
+    assert front.server.said("card") == [expected]
+
+
+async def test_a_card_issued_anew_leads_to_the_same_account(front: Front) -> None:
+    accounts = []
+    for serial, days in ((1, 30), (2, 900)):
+        async with front.browser(front.issuer.card(serial=serial, not_after=days * 86_400)) as http:
+            await press(http, await http.get(CARD))
+            (cookie,) = [each for each in http.cookies.jar if each.name == "__Host-session"]
+            session = await front.server.parts.sessions.find(cookie.value or "")
+            assert session is not None
+            accounts.append(session.account)
+    assert accounts == ["id-ann", "id-ann"]
+    assert front.server.said("login") == ["CAC; card", "CAC; card"]
 
 
 async def test_a_card_of_nobody_and_one_of_another_root_are_refused(front: Front) -> None:
@@ -231,6 +245,7 @@ async def test_a_card_of_nobody_and_one_of_another_root_are_refused(front: Front
     other = Authority.root(front.root.now, "Another Root")
     async with front.browser(other.card()) as http:
         assert "certificate-untrusted" in (await http.get(CARD)).text
+    assert front.server.said("card") == ["certificate-self-signed", "certificate-untrusted"]
 
 
 async def test_a_revoked_card_is_refused_from_the_new_list_on(front: Front) -> None:
@@ -242,6 +257,7 @@ async def test_a_revoked_card_is_refused_from_the_new_list_on(front: Front) -> N
         refused = await press(http, page)
         assert refused.status_code == 401 and "certificate-revoked" in refused.text
         assert not [each for each in http.cookies.jar if each.name == "__Host-session"]
+    assert front.server.said("card") == ["certificate-revoked"]
 
 
 def forged(front: Front) -> list[tuple[str, str]]:
@@ -259,6 +275,7 @@ async def test_nginx_lets_no_certificate_through_but_its_own(front: Front) -> No
     async with front.browser(expired) as http:
         page = await http.get(CARD, headers=headers)
         assert page.status_code == 401 and "certificate-expired" in page.text
+    assert front.server.said("card") == ["certificate-missing", "certificate-expired"]
 
 
 async def test_past_nginx_the_secret_is_needed(front: Front) -> None:

@@ -96,7 +96,7 @@ class TestCac:
     @pytest.mark.parametrize(("beneficiary_class", "is_sent_on"), [("active-duty", True), ("veteran", False)])
     async def test_who_may_register_by_it_is_told_where(self, beneficiary_class: str, is_sent_on: bool) -> None:
         async with card_server(portal={"registrar": object()}) as server:
-            server.registry.enrol(NO_ACCOUNT_DOD_ID, "Jane", "Doe", beneficiary_class)
+            server.registry.enroll(NO_ACCOUNT_DOD_ID, "Jane", "Doe", beneficiary_class)
             seen = await server.browser(server.issuer.card(common=f"DOE.JANE.{NO_ACCOUNT_DOD_ID}")).go(CARD)
             assert seen.status == 403
             assert ("/auth/registration/active-duty" in seen.response.text) is is_sent_on
@@ -231,6 +231,7 @@ class TestRefusals:
             seen = await browser.send(page)
             assert seen.status == 401 and "certificate-revoked" in seen.text
             assert await session_of(server, browser.http) is None
+            assert server.said("card") == ["certificate-revoked"]
 
     async def test_where_revocation_cannot_be_known_nobody_is_let_in(self) -> None:
         revoked = Revoked()
@@ -238,6 +239,7 @@ class TestRefusals:
         async with card_server(revoked) as server:
             seen = await server.browser(server.issuer.card()).go(CARD)
             assert seen.status == 401 and "certificate-revocation-unknown" in seen.text
+            assert server.said("card") == ["certificate-revocation-unknown"]
 
     async def test_a_card_of_another_root_and_one_of_nobody_are_refused(self) -> None:
         async with card_server() as server:
@@ -245,6 +247,32 @@ class TestRefusals:
             other = Authority.root(now, "Another Root").below("Another CA")
             assert "certificate-untrusted" in (await server.browser(other.card()).go(CARD)).text
             assert "certificate-self-signed" in (await server.browser(self_signed(now)).go(CARD)).text
+            assert server.said("card") == ["certificate-untrusted", "certificate-self-signed"]
+
+    @pytest.mark.parametrize("door", ["/auth/card/register", "/auth/registration/active-duty"])
+    async def test_every_door_that_takes_a_card_refuses_a_bad_one_with_its_reason(self, door: str) -> None:
+        revoked = Revoked()
+        async with card_server(revoked, portal={"registrar": object()}) as server:
+            now = server.pages.clock()
+            taken_back = server.issuer.card()
+            revoked.serials.add(taken_back.serial_number)
+            shown = {
+                "certificate-missing": None,
+                "certificate-expired": server.issuer.card(not_after=-1),
+                "certificate-usage": server.issuer.card(extended=(ExtendedKeyUsageOID.SERVER_AUTH,)),
+                "certificate-policy": server.issuer.card(policies=("1.2.3.4",)),
+                "certificate-self-signed": self_signed(now),
+                "certificate-untrusted": Authority.root(now, "Another Root").card(),
+                "certificate-revoked": taken_back,
+            }
+            for reason, certificate in shown.items():
+                browser = server.browser() if certificate is None else server.browser(certificate)
+                seen = await browser.go(door)
+                assert (seen.status, reason in seen.text) == (401, True), (reason, seen.text)
+                assert await session_of(server, browser.http) is None
+            assert server.said("card") == list(shown)
+            forged = TestForgery().sent(server)
+            assert "certificate-missing" in (await server.browser(headers=forged, peer=STRANGER).go(door)).text
 
     async def test_refusals_in_floods_are_few_rows(self) -> None:
         async with card_server() as server:

@@ -14,10 +14,10 @@ from smart_auth.gates import gates
 from smart_auth.identity.contact import Contact, ContactChanged
 from smart_auth.pages_routes import pages_routes
 from smart_auth.portal import Portal
-from smart_auth.records import Account
+from smart_auth.records import SESSIONS, Account
 from smart_auth.sealing import Seal
 from smart_auth.settings import SmartSettings
-from tests.auth.browsing import ORIGIN, Browser, PageServer, Seen, asked, page_server
+from tests.auth.browsing import ORIGIN, PASSWORD, Browser, PageServer, Seen, asked, page_server
 from tests.auth.logons import Letters
 
 CONTACT = Contact("ann@example.org", "202-555-0100", ("1 Main St", "Apt 2"), "Norfolk", "VA", "23510")
@@ -31,6 +31,7 @@ class Records:
     contacts: dict[str, Contact] = field(default_factory=lambda: {"p1": CONTACT, "p3": Contact()})
     verified: list[tuple[str, str, Contact]] = field(default_factory=list)
     accepted: list[tuple[str, str]] = field(default_factory=list)
+    entered: list[tuple[str, str, int]] = field(default_factory=list)
     withdrawn: set[str] = field(default_factory=set)
     text: str = ""
     is_away: bool = False
@@ -51,6 +52,12 @@ class Records:
     async def accept(self, account: Account, version: str) -> str | None:
         self.accepted.append((account.id, version))
         return f"Consent/{account.id}-{version}" if account.kind == "patient" else None
+
+    async def enter(self, account: Account, version: str, accepted_at: int) -> str | None:
+        if self.is_away:
+            raise ConnectionError
+        self.entered.append((account.id, version, accepted_at))
+        return f"Consent/{account.id}-{version}"
 
     async def stands(self, consent: str) -> bool:
         return consent not in self.withdrawn
@@ -275,7 +282,7 @@ class TestContactData:
 class TestANewAddress:
     async def test_it_is_confirmed_by_a_link(self, door: Gated) -> None:
         await door.set(email="ann@example.org", email_verified_at=1)
-        await door.browser.send(await door.arrive(), email="new@example.org")
+        await door.browser.send(await door.arrive(), email="new@example.org", password=PASSWORD)
         (letter,) = door.letters.sent
         assert letter.to == "new@example.org"
         token = door.letters.link().partition("?token=")[2]
@@ -286,7 +293,7 @@ class TestANewAddress:
         assert (await door.account()).email == "ann@example.org"
 
     async def test_the_letter_holds_nobodys_name_and_nothing_of_the_record(self, door: Gated) -> None:
-        await door.browser.send(await door.arrive(), email="new@example.org")
+        await door.browser.send(await door.arrive(), email="new@example.org", password=PASSWORD)
         (letter,) = door.letters.sent
         for secret in ("p1", "Ann", "Norfolk", "202-555"):
             assert secret not in letter.text + letter.subject
@@ -296,11 +303,62 @@ class TestANewAddress:
         await door.browser.send(await door.arrive())
         assert door.letters.sent == []
 
+    @pytest.mark.parametrize("email", ["new@example.org", ""])
+    async def test_it_takes_the_password(self, door: Gated, email: str) -> None:
+        seen = await door.arrive()
+        for password in ("", "wrong"):
+            refused = await door.browser.send(seen, email=email, password=password)
+            assert refused.status == 401 and "not recognized" in refused.text
+            assert (refused.form().fields["email"] or "") == email and not refused.form().fields["password"]
+        assert (door.records.verified, door.letters.sent) == ([], [])
+        assert door.server.trail.events[-1].text == "e-mail address not changed: the password was wrong"
+        assert (await door.browser.send(seen, email=email, password=PASSWORD)).path == "/auth/conditions"
+
+    async def test_guesses_at_it_lock_the_name(self, door: Gated) -> None:
+        seen = await door.arrive()
+        for _ in range(5):
+            await door.browser.send(seen, email="new@example.org", password="wrong")
+        assert (await door.browser.send(seen, email="new@example.org", password=PASSWORD)).status == 429
+        assert door.records.verified == []
+
+    async def test_who_has_no_password_changes_it_by_card(self, door: Gated) -> None:
+        seen = await door.arrive()
+        await door.set(password_hash="")
+        assert (await door.browser.send(seen, email="new@example.org")).status == 401
+        (session,) = await door.server.parts.documents.find(SESSIONS, {})
+        await door.server.parts.documents.change(SESSIONS, session["id"], {"acr": "card"})
+        assert (await door.browser.send(seen, email="new@example.org")).path == "/auth/conditions"
+        assert door.letters.sent[-1].to == "new@example.org"
+
+    async def test_an_address_that_an_app_wrote_into_the_record_gets_no_letters_without_it(self, door: Gated) -> None:
+        await door.set(email="mine@example.org", email_verified_at=1)
+        assert (await door.browser.send(await door.arrive())).path == "/auth/conditions"
+        assert door.letters.sent == []
+        await door.set(contact_verified_at=None)
+        client = await door.server.client()
+        seen = await door.browser.go("/auth/authorize", **asked(client))
+        await door.browser.send(seen, password=PASSWORD)
+        assert [each.to for each in door.letters.sent] == ["ann@example.org"]
+
+    async def test_a_record_without_one_is_offered_the_one_that_the_account_has_confirmed(self, door: Gated) -> None:
+        door.records.contacts["p1"] = Contact(phone="202-555-0100")
+        await door.set(email="ann@example.org", email_verified_at=1)
+        seen = await door.arrive()
+        assert seen.form().fields["email"] == "ann@example.org"
+        assert (await door.browser.send(seen)).path == "/auth/conditions"
+        assert door.records.contacts["p1"].email == "ann@example.org"
+        assert door.letters.sent == []
+
+    async def test_an_address_that_nobody_has_confirmed_is_not_offered(self, door: Gated) -> None:
+        door.records.contacts["p1"] = Contact(phone="202-555-0100")
+        await door.set(email="ann@example.org", email_verified_at=None)
+        assert (await door.arrive()).form().fields["email"] in ("", None)
+
     async def test_without_mail_the_page_says_who_helps_and_lets_in(self, door: Gated) -> None:
         door.letters.is_available = False
         seen = await door.arrive()
         assert "the help desk confirms" in seen.text
-        assert (await door.browser.send(seen, email="new@example.org")).path == "/auth/conditions"
+        assert (await door.browser.send(seen, email="new@example.org", password=PASSWORD)).path == "/auth/conditions"
         assert door.letters.sent == []
 
 
@@ -339,6 +397,37 @@ class TestConditions:
         assert (await door.browser.send(seen, decision="accept")).path == "/auth/consent"
         account = await door.account("doctor")
         assert (account.conditions_version, account.conditions_consent) == ("3", None)
+
+    async def test_what_was_accepted_before_there_was_a_record_is_entered_once_there_is_one(self, door: Gated) -> None:
+        accepted_at = door.server.clock() - DAY
+        await door.has_passed()
+        await door.set(patients=(), conditions_accepted_at=accepted_at)
+        assert (await door.arrive_again()).path != "/auth/conditions"
+        assert door.records.entered == []
+        await door.set(patients=("p1",))
+        assert (await door.arrive_again()).path != "/auth/conditions"
+        assert (await door.arrive_again()).path != "/auth/conditions"
+        assert door.records.entered == [("id-ann", "3", accepted_at)]
+        assert (await door.account()).conditions_consent == "Consent/id-ann-3"
+
+    async def test_a_former_version_is_entered_too_before_the_new_one_is_asked_for(self, door: Gated) -> None:
+        await door.has_passed()
+        await door.set(conditions_version="2", conditions_accepted_at=1)
+        assert (await door.arrive()).path == "/auth/conditions"
+        assert door.records.entered == [("id-ann", "2", 1)]
+
+    async def test_what_was_withdrawn_before_it_was_entered_does_not_count(self, door: Gated) -> None:
+        await door.has_passed()
+        await door.set(conditions_accepted_at=1)
+        door.records.withdrawn.add("Consent/id-ann-3")
+        assert (await door.arrive()).path == "/auth/conditions"
+
+    async def test_nobody_passes_while_it_cannot_be_entered(self, door: Gated) -> None:
+        await door.has_passed()
+        await door.set(conditions_accepted_at=1)
+        door.records.is_away = True
+        with pytest.raises(ConnectionError):
+            await door.arrive()
 
     async def test_an_acceptance_that_was_withdrawn_no_longer_counts(self, door: Gated) -> None:
         await door.browser.send(await self.passed_contact(door), decision="accept")

@@ -260,9 +260,13 @@ async def test_one_time_codes_are_enrolled_and_removed_by_their_owner(server: Lo
     seen = await browser.go("/auth/one-time-codes")
     secret = str(seen.html.findtext(".//main//code")).replace(" ", "")
     assert "otpauth://totp/Health%20record%3Amaria" in seen.text
-    wrong = await browser.send(seen, code="000000")
+    wrong = await browser.send(seen, code="000000", password=PASSWORD)
     assert wrong.status == 400 and (await server.account("maria")).totp is None
-    done = await browser.send(seen, code=codes.code_at(secret, server.clock()))
+    for password in ("", "wrong"):
+        wrong = await browser.send(seen, code=codes.code_at(secret, server.clock()), password=password)
+        assert wrong.status == 401 and (await server.account("maria")).totp is None
+    assert server.trail.events[-1].text == "one-time codes not set up: the password was wrong"
+    done = await browser.send(seen, code=codes.code_at(secret, server.clock()), password=PASSWORD)
     assert "From now on you are asked" in done.text and secret not in done.text.replace(" ", "")
     other = server.pages.another_browser()
     assert (await other.sign_in(await other.go("/auth/login"), "maria")).path == "/auth/code"

@@ -1,5 +1,6 @@
 """A responder is asked whether a card was revoked, and only an answer that counts is believed (RFC 6960)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -70,7 +71,7 @@ async def test_somebody_whom_the_issuer_lets_answer_is_believed() -> None:
 @pytest.mark.parametrize(
     "fields",
     [
-        {"by": key("forger")},
+        {"responder": Authority.root(NOW, by="forger").certificate, "by": key("forger")},
         {"nonce": b"another question's answer"},
         {"issued": 3600, "until": 7200},
         {"issued": -DAY, "until": -1},
@@ -141,6 +142,87 @@ async def test_a_responder_that_is_away_tells_nothing() -> None:
         raise NoAnswer
 
     assert await outcome(Responder(answer)) == "revocation-unknown"
+
+
+async def test_a_silent_responder_is_left_alone_for_half_a_minute() -> None:
+    def answer(request: bytes) -> bytes:
+        raise NoAnswer
+
+    responder = Responder(answer)
+    asked = Responders(URL, responder)
+    shown = [await said(asked, each, NOW + later) for each, later in ((SHOWN, 0), (ANOTHER, 1), (SHOWN, 29))]
+    assert (shown, len(responder.asked)) == (["revocation-unknown"] * 3, 1)
+    responder.answer = lambda request: ISSUER.answer(request)
+    assert await said(asked, ANOTHER, NOW + 30) == "good"
+
+
+async def test_silence_is_that_of_one_responder() -> None:
+    def named(address: str) -> x509.Certificate:
+        there = x509.AccessDescription(AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(address))
+        return ISSUER.card(more=((x509.AuthorityInformationAccess([there]), False),))
+
+    async def ask(url: str, request: bytes) -> bytes:
+        if "silent" in url:
+            raise NoAnswer
+        return ISSUER.answer(request)
+
+    asked = Responders(None, ask)
+    assert await said(asked, named("http://silent.test/")) == "revocation-unknown"
+    assert await said(asked, named("http://well.test/")) == "good"
+
+
+async def test_an_answer_that_does_not_count_is_no_silence() -> None:
+    responder = Responder(lambda request: b"x")
+    asked = Responders(URL, responder)
+    assert await said(asked) == "revocation-unknown"
+    responder.answer = lambda request: ISSUER.answer(request)
+    assert await said(asked) == "good"
+
+
+async def test_what_is_known_of_a_card_counts_while_its_responder_is_silent() -> None:
+    responder = answering(SHOWN)
+    asked = Responders(URL, responder)
+    assert [await said(asked, each) for each in (SHOWN, ANOTHER)] == ["revoked", "good"]
+
+    def answer(request: bytes) -> bytes:
+        raise NoAnswer
+
+    responder.answer = answer
+    assert await said(asked, ISSUER.card(), NOW + 1) == "revocation-unknown"
+    assert [await said(asked, each, NOW + 2) for each in (SHOWN, ANOTHER)] == ["revoked", "good"]
+
+
+async def test_one_that_takes_the_question_and_never_answers_costs_one_card_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "ASK_SECONDS", 1.0)
+    connected = []
+    over = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connected.append(await reader.read(1))
+        await over.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        asked = Responders(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        shown = [await said(asked, each, NOW) for each in (SHOWN, ANOTHER, ISSUER.card())]
+        over.set()
+    assert (shown, connected) == (["revocation-unknown"] * 3, [b"P"])
+
+
+async def test_both_questions_together_take_no_longer_than_one_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "ASK_SECONDS", 0.2)
+
+    answered = []
+
+    async def ask(url: str, request: bytes) -> bytes:
+        await asyncio.sleep(0.15)
+        answered.append(url)
+        return unsuccessful(ocsp.OCSPResponseStatus.UNAUTHORIZED)
+
+    assert await said(Responders(URL, ask)) == "revocation-unknown"
+    assert len(answered) <= 1
 
 
 async def test_an_answer_counts_for_five_minutes() -> None:

@@ -72,18 +72,18 @@ def test_a_secret_is_160_random_bits_that_apps_can_read(codes: OneTimeCodes, ann
 async def test_a_clock_may_be_one_step_off(
     codes: OneTimeCodes, clock: Clock, ann: Account, away: int, is_right: bool
 ) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     assert await codes.is_right(ann, codes.code_at(RFC_SECRET, clock() + away)) is is_right
 
 
 @pytest.mark.parametrize("typed", ["", "abcdef", "0000000", "٠٠٠٠٠٠", "12345", "9" * 10_000])
 async def test_what_is_no_code_is_wrong(codes: OneTimeCodes, ann: Account, typed: str) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     assert not await codes.is_right(ann, typed)
 
 
 async def test_a_code_may_be_typed_with_a_space(codes: OneTimeCodes, clock: Clock, ann: Account) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     code = codes.code_at(RFC_SECRET, clock())
     assert await codes.is_right(ann, f" {code[:3]} {code[3:]} ")
 
@@ -91,7 +91,7 @@ async def test_a_code_may_be_typed_with_a_space(codes: OneTimeCodes, clock: Cloc
 async def test_a_code_is_good_once_at_all_workers(
     codes: OneTimeCodes, another_workers: OneTimeCodes, clock: Clock, ann: Account
 ) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     code = codes.code_at(RFC_SECRET, clock())
     answers = await asyncio.gather(*(each.is_right(ann, code) for each in (codes, another_workers) * 5))
     assert answers.count(True) == 1
@@ -106,7 +106,7 @@ async def test_an_account_without_a_second_factor_has_no_right_code(codes: OneTi
 
 
 async def test_a_secret_is_kept_sealed(codes: OneTimeCodes, documents: MemoryDocuments, ann: Account) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     shown = await codes.proposed("s1")
     kept_there = str(documents._kinds)
     assert RFC_SECRET not in kept_there and shown not in kept_there
@@ -115,7 +115,7 @@ async def test_a_secret_is_kept_sealed(codes: OneTimeCodes, documents: MemoryDoc
 async def test_a_secret_of_another_account_opens_nothing(
     codes: OneTimeCodes, documents: MemoryDocuments, clock: Clock, ann: Account
 ) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     stolen = (await documents.get(ACCOUNTS, ann.id) or {})["totp"]
     ben = Account(id="b1", username="ben", login="ben", password_hash="", kind="patient", totp=stolen)
     await documents.insert(ACCOUNTS, ben.id, kept(ben))
@@ -142,7 +142,7 @@ async def test_a_second_factor_is_in_force_once_a_code_was_right(
 
 
 async def test_a_second_secret_takes_no_first_ones_place(codes: OneTimeCodes, clock: Clock, ann: Account) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     assert not await codes.confirm(ann, "s1", codes.code_at(await codes.proposed("s1"), clock()))
     assert await codes.is_right(ann, codes.code_at(RFC_SECRET, clock()))
 
@@ -157,7 +157,7 @@ async def test_a_secret_that_was_shown_is_forgotten_after_a_quarter_of_an_hour(
 
 
 async def test_what_is_removed_is_not_asked_for(codes: OneTimeCodes, clock: Clock, ann: Account) -> None:
-    await codes.enrol(ann.id, RFC_SECRET)
+    await codes.enroll(ann.id, RFC_SECRET)
     assert await codes.remove(ann.id)
     assert not await codes.remove(ann.id)
     assert not await codes.is_right(ann, codes.code_at(RFC_SECRET, clock()))

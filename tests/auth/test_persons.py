@@ -1,9 +1,12 @@
 """One account for one real person, whoever comes at the same time."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
+from smart_auth.documents import Document
 from smart_auth.identity.accounts import Accounts
 from smart_auth.identity.persons import Persons, PersonTaken
 from smart_auth.records import ACCOUNTS, PERSONS, Account, kept
@@ -119,16 +122,69 @@ async def test_one_account_that_claims_two_persons_at_once_gets_one(
     assert len(await documents.find(PERSONS, {})) == 1
 
 
-@pytest.mark.parametrize("ended", [{"is_logon_active": False}, {"is_disabled": True}])
-async def test_the_claim_of_an_account_that_is_no_longer_used_moves(
-    documents: MemoryDocuments, persons: Persons, ended: dict[str, bool]
-) -> None:
+async def test_the_claim_of_a_deactivated_logon_moves(documents: MemoryDocuments, persons: Persons) -> None:
     old = await persons.bind(await account(documents, "old"), DOD_ID, "p1", "level2")
-    await documents.change(ACCOUNTS, old.id, ended)
+    await documents.change(ACCOUNTS, old.id, {"is_logon_active": False})
     new = await persons.bind(await account(documents, "new"), DOD_ID, "p1", "level2")
     assert await persons.account_of(DOD_ID) == new
     left = await now(documents, "old")
     assert (left.patients, left.person, left.level, left.fhir_user) == ((), None, "level1", None)
+
+
+@pytest.mark.parametrize("is_logon_active", [True, False])
+async def test_the_claim_of_a_disabled_account_stays_until_it_is_enabled(
+    documents: MemoryDocuments, persons: Persons, is_logon_active: bool
+) -> None:
+    old = await persons.bind(await account(documents, "old"), DOD_ID, "p1", "level2")
+    await documents.change(ACCOUNTS, old.id, {"is_disabled": True, "is_logon_active": is_logon_active})
+    new = await account(documents, "new")
+    with pytest.raises(PersonTaken):
+        await persons.bind(new, DOD_ID, "p1", "level2")
+    assert await now(documents, "new") == new
+    assert (await now(documents, "old")).patients == ("p1",)
+    await documents.change(ACCOUNTS, old.id, {"is_disabled": False, "is_logon_active": False})
+    assert (await persons.bind(new, DOD_ID, "p1", "level2")).patients == ("p1",)
+
+
+async def test_a_record_that_a_disabled_account_was_given_by_word_goes_to_no_other_account(
+    documents: MemoryDocuments, persons: Persons
+) -> None:
+    await account(documents, "old", patients=("p1",), is_disabled=True)
+    await account(documents, "mother", patients=("p2", "p3"), is_disabled=True)
+    with pytest.raises(PersonTaken):
+        await persons.bind(await account(documents, "new"), DOD_ID, "p1", "level2")
+    # Whom a disabled account acts for besides is not barred by that.
+    assert (await persons.bind(await account(documents, "child"), DOD_ID, "p3", "level2")).patients == ("p3",)
+
+
+class DisabledMeanwhile(MemoryDocuments):
+    """An administrator disables the former account while its claim moves."""
+
+    async def change(
+        self, kind: str, id: str, changes: Mapping[str, Any], where: Mapping[str, Any] | None = None
+    ) -> Document | None:
+        if kind == PERSONS:
+            await super().change(ACCOUNTS, "old", {"is_disabled": True})
+        return await super().change(kind, id, changes, where)
+
+
+async def test_an_account_that_is_disabled_while_its_claim_moves_keeps_it() -> None:
+    documents = DisabledMeanwhile(Clock())
+    persons = Persons(documents, Accounts(documents, Clock()), SEAL, Clock())
+    old = await persons.bind(await account(documents, "old"), DOD_ID, "p1", "level2")
+    await documents.change(ACCOUNTS, old.id, {"is_logon_active": False})
+    new = await account(documents, "new")
+    with pytest.raises(PersonTaken):
+        await persons.bind(new, DOD_ID, "p1", "level2")
+    assert await now(documents, "new") == new
+    holder = await persons.account_of(DOD_ID)
+    assert holder is not None and (holder.id, holder.patients) == ("old", ("p1",))
+
+
+async def test_a_disabled_account_is_bound_to_nobody(documents: MemoryDocuments, persons: Persons) -> None:
+    with pytest.raises(PersonTaken):
+        await persons.bind(await account(documents, "ann", is_disabled=True), DOD_ID, "p1", "level2")
+    assert (await now(documents, "ann")).patients == ()
 
 
 async def test_who_stands_for_nobody_leaves_the_person_to_another(documents: MemoryDocuments, persons: Persons) -> None:

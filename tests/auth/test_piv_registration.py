@@ -107,7 +107,7 @@ class TestRefusals:
     async def test_whatever_is_wrong_or_missing_is_answered_alike(self, wrong: dict[str, str | None]) -> None:
         async with card_server() as server:
             await server.person("sam", OTHER_DOD_ID, patients=("p3",), fhir_user="Patient/p3")
-            server.registry.enrol(OTHER_DOD_ID, "Sam", "Other")
+            server.registry.enroll(OTHER_DOD_ID, "Sam", "Other")
             browser = holder(server)
             seen = await registered(browser, **wrong)
             assert seen.status == 401
@@ -139,7 +139,7 @@ class TestRefusals:
         async with card_server() as server:
             codes: OneTimeCodes = server.parts.one_time_codes
             secret = codes.new_secret()
-            await codes.enrol("id-ann", secret)
+            await codes.enroll("id-ann", secret)
             assert (await registered(holder(server))).status == 401
             assert (await registered(holder(server), code="000000")).status == 401
             code = codes.code_at(secret, server.pages.clock())

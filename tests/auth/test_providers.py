@@ -279,13 +279,30 @@ async def test_a_provider_that_is_away_signs_nobody_in(other: OtherProvider) -> 
     await assert_refused(other, await browser_of(other).send(seen, form=seen.html.forms[0]), 503)
 
 
-@pytest.mark.parametrize("state", [{"is_logon_active": False}, {"is_disabled": True}])
-async def test_a_login_is_dead_while_the_account_is_not_in_use(other: OtherProvider, state: dict[str, bool]) -> None:
+@pytest.mark.parametrize("state", [{"is_disabled": True}, {"is_disabled": True, "is_logon_active": False}])
+async def test_a_login_is_dead_while_the_account_is_disabled(other: OtherProvider, state: dict[str, bool]) -> None:
+    seen = await other.visited(browser_of(other))
     await tied(other)
     await other.server.parts.documents.change("accounts", "id-ann", state)
-    await assert_refused(other, await other.visited(browser_of(other)))
+    await assert_refused(other, await other.visited(other.server.another_browser()))
+    # Nor does it become another account's by that.
+    assert (await browser_of(other).send(seen, username="sam", password=PASSWORD)).status == 401
     await other.server.parts.documents.change("accounts", "id-ann", {"is_logon_active": True, "is_disabled": False})
     assert (await other.visited(browser_of(other))).path == "/auth/manage"
+
+
+async def test_the_login_of_a_deactivated_logon_opens_nothing_until_its_owner_ties_it_to_the_new_one(
+    other: OtherProvider,
+) -> None:
+    await tied(other)
+    await other.server.parts.documents.change("accounts", "id-ann", {"is_logon_active": False})
+    seen = await other.visited(browser_of(other))
+    assert seen.title == "Which account is yours?" and await sessions(other.server) == []
+    assert other.server.trail.events[-1].account == "id-ann"
+    await other.server.person("ann2", patients=("p1",), fhir_user="Patient/p1")
+    assert (await browser_of(other).send(seen, username="ann2", password=PASSWORD)).path == "/auth/manage"
+    assert (await other.visited(other.server.another_browser())).path == "/auth/manage"
+    assert {each["account"] for each in await sessions(other.server)} == {"id-ann2"}
 
 
 async def test_wrong_passwords_count_and_tie_nothing(other: OtherProvider) -> None:
@@ -302,7 +319,7 @@ async def test_wrong_passwords_count_and_tie_nothing(other: OtherProvider) -> No
 
 async def test_who_has_one_time_codes_is_asked_for_one(other: OtherProvider) -> None:
     codes, secret = other.server.parts.one_time_codes, other.server.parts.one_time_codes.new_secret()
-    await codes.enrol("id-ann", secret)
+    await codes.enroll("id-ann", secret)
     seen = await other.visited(browser_of(other))
     seen = await browser_of(other).send(seen, username="ann", password=PASSWORD)
     assert seen.status == 401

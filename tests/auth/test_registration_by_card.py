@@ -23,7 +23,7 @@ async def registering(uri: str, database: str) -> AsyncIterator[tuple[CardServer
     async with opened(uri, database) as context:
         registrar = RecordRegistrar(RecordWriter(context.server, None, context.base))
         async with card_server(portal={"registrar": registrar}) as server:
-            server.registry.enrol(NO_ACCOUNT_DOD_ID, "Jo", "Example")
+            server.registry.enroll(NO_ACCOUNT_DOD_ID, "Jo", "Example")
             yield server, Writers(context)
 
 
@@ -84,7 +84,7 @@ async def test_a_card_that_may_not_register_is_refused_and_in_the_audit_log(desk
     server, _ = desk
     number = {"unknown": "4444444444", "not eligible": "5555555555", "registered already": "1234567890"}[who]
     if who == "not eligible":
-        server.registry.enrol(number, "Lee", "Example", "veteran")
+        server.registry.enroll(number, "Lee", "Example", "veteran")
     before = len(await server.parts.documents.find(ACCOUNTS, {}))
     browser = holder(server, number)
     seen = await browser.send(await browser.go(REGISTER))

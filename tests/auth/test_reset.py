@@ -1,12 +1,15 @@
 """A forgotten password: one letter, one link, one use."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 
-from smart_auth.records import ACCOUNTS
+from smart_auth.access import NotAdmitted
+from smart_auth.records import ACCOUNTS, EXTERNAL_LOGINS, SESSIONS, ExternalLogin, kept
 from tests.auth.browsing import PASSWORD, Seen
+from tests.auth.browsing import asked as authorize
 from tests.auth.logons import NEW_PASSWORD, LogonServer, logon_server
 
 
@@ -91,8 +94,56 @@ async def test_it_signs_out_everywhere_and_lifts_the_lock(server: LogonServer) -
     assert (await signs_in(server, NEW_PASSWORD)).path == "/auth/manage"
 
 
+async def opened_by_the_old_one(server: LogonServer) -> tuple[dict[str, Any], str]:
+    """The token response of an app that may stay connected, and the link to another address that is on its way."""
+    client, browser = await server.pages.client(), server.pages.another_browser()
+    scope = "launch/patient offline_access patient/Patient.rs"
+    seen = await browser.sign_in(await browser.go("/auth/authorize", **authorize(client, scope)))
+    code = (await browser.allow(seen)).answer["code"]
+    login = ExternalLogin(id="at the other", provider="other", account="id-ann", linked_at=1)
+    await server.parts.documents.insert(EXTERNAL_LOGINS, login.id, kept(login))
+    waiting = server.pages.another_browser()
+    await waiting.sign_in(await waiting.go("/auth/login"))
+    token = await server.parts.mail_links.issue("email", "id-ann", 3600, "thief@example.org")
+    return await server.pages.exchanged(client, code), token
+
+
+async def changed_by_mail(server: LogonServer) -> Seen:
+    await asked(server)
+    return await chosen(server, server.letters.link())
+
+
+async def changed_by_its_owner(server: LogonServer) -> Seen:
+    await server.browser.sign_in(await server.browser.go("/auth/login"))
+    form = await server.browser.go("/auth/logon/password")
+    done = await server.browser.send(form, password=PASSWORD, new=NEW_PASSWORD, again=NEW_PASSWORD)
+    assert (await server.browser.go("/auth/manage")).title == "What apps may see"
+    return done
+
+
+@pytest.mark.parametrize("changed", [changed_by_mail, changed_by_its_owner])
+async def test_a_new_password_ends_all_that_the_old_one_opened(
+    server: LogonServer, changed: Callable[[LogonServer], Awaitable[Seen]]
+) -> None:
+    tokens, link = await opened_by_the_old_one(server)
+    sessions = {each["id"] for each in await server.parts.documents.find(SESSIONS, {"account": "id-ann"})}
+    seen = await changed(server)
+    assert "no app has access any more" in seen.text.lower() and "no other provider" in seen.text
+    assert "no app has access any more" in server.letters.sent[-1].text
+    form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], "client_id": "growth"}
+    refused = await server.browser.http.post("/auth/token", data=form)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_grant")
+    with pytest.raises(NotAdmitted):
+        await server.parts.guard.admitted(f"Bearer {tokens['access_token']}")
+    assert await server.parts.documents.find(EXTERNAL_LOGINS, {}) == []
+    left = {each["id"] for each in await server.parts.documents.find(SESSIONS, {"account": "id-ann"})}
+    assert not left & sessions
+    # The address that letters go to is not changed by a link from before.
+    assert (await server.browser.go("/auth/confirm", token=link)).status == 400
+
+
 async def test_one_time_codes_are_still_asked_for(server: LogonServer) -> None:
-    await server.parts.one_time_codes.enrol("id-ann", server.parts.one_time_codes.new_secret())
+    await server.parts.one_time_codes.enroll("id-ann", server.parts.one_time_codes.new_secret())
     waiting = server.pages.another_browser()
     await waiting.sign_in(await waiting.go("/auth/login"))
     await asked(server)

@@ -22,7 +22,7 @@ async def server() -> AsyncIterator[PageServer]:
 async def secret(server: PageServer) -> str:
     """The secret of Ann's codes."""
     secret = server.parts.one_time_codes.new_secret()
-    await server.parts.one_time_codes.enrol("id-ann", secret)
+    await server.parts.one_time_codes.enroll("id-ann", secret)
     return secret
 
 

@@ -22,7 +22,16 @@ from fhir_server.rest.proxies import Proxies
 from smart_auth.identity.eligibility import Enrolled
 from smart_auth.identity.eligibility_embedded import EmbeddedRegistry
 from smart_auth.identity.proofing import Proven
-from smart_auth.identity.registration import Application, OpenTask, Progress, Proof, Registrar, StaffDecision, Status
+from smart_auth.identity.registration import (
+    Application,
+    OpenRelation,
+    OpenTask,
+    Progress,
+    Proof,
+    Registrar,
+    StaffDecision,
+    Status,
+)
 from smart_auth.portal import Portal
 from smart_auth.registrations import full_name
 from smart_auth.sealing import Seal
@@ -101,6 +110,21 @@ class Desk:
                 reason = (await self.progress(task)).reason
                 found.append(OpenTask(task, name, born, application.beneficiary, status, reason, proofs))
         return found
+
+    async def cancel(self, task: str) -> Progress:
+        raise AssertionError("nothing is on hold for so long")
+
+    async def identify(self, patient: str, identification: str) -> None:
+        raise AssertionError("no card is typed")
+
+    async def decides(self, fhir_user: str) -> bool:
+        return True
+
+    async def open_relations(self, fhir_user: str) -> list[OpenRelation]:
+        return [OpenRelation("contested", "Ann Example", "mother", "Kim Example")]
+
+    async def decide_relation(self, task: str, is_accepted: bool, by: str) -> None:
+        raise AssertionError("nobody decides it")
 
     async def proof(self, fhir_user: str, reference: str) -> tuple[str, bytes] | None:
         return None

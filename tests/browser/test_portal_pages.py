@@ -119,27 +119,27 @@ async def without_card(site: Site, **options: Any) -> Visit:
     return await site.visit("/auth/registration/active-duty", **options)
 
 
-async def enrol(site: Site, **options: Any) -> Visit:
+async def enroll(site: Site, **options: Any) -> Visit:
     return await site.signed_in("/auth/family/enroll", options, patients=("p1",))
 
 
-async def wrong_enrolment(site: Site, **options: Any) -> Visit:
-    there = await enrol(site, **options)
+async def wrong_enrollment(site: Site, **options: Any) -> Visit:
+    there = await enroll(site, **options)
     await fill(there.page, name="", **{name: value for name, value in PAT.items() if name != "name"})
     await there.page.locator("input[name=name]").evaluate("box => box.removeAttribute('required')")
     await attach(there.page, PDF)
-    await press(there.page, "Enrol")
+    await press(there.page, "Enroll")
     return there
 
 
 async def begun(site: Site, **options: Any) -> Visit:
     site.server.clock.seconds += 5
-    there = await enrol(site, **options)
+    there = await enroll(site, **options)
     await fill(there.page, **PAT)
     await there.page.get_by_label("They are").select_option("My spouse")
     await there.page.get_by_label("Proof of the relationship").select_option("Marriage certificate")
     await attach(there.page, PDF)
-    await press(there.page, "Enrol")
+    await press(there.page, "Enroll")
     return there
 
 
@@ -164,6 +164,13 @@ async def registrations(site: Site, **options: Any) -> Visit:
     await sign_in(there.page, "doctor")
     await there.go("/auth/registrations")
     assert await there.page.get_by_role("button", name="Decide").count() >= 2
+    return there
+
+
+async def in_person(site: Site, **options: Any) -> Visit:
+    there = await site.visit("/auth/login", **options)
+    await sign_in(there.page, "doctor")
+    await there.go("/auth/registrations/begin")
     return there
 
 
@@ -198,12 +205,13 @@ PAGES: tuple[tuple[Open, str], ...] = (
     (wrong_veteran, "Register as a veteran"),
     (active_duty, "Register by CAC"),
     (without_card, "Register by CAC"),
-    (enrol, "Enrol a dependent"),
-    (wrong_enrolment, "Enrol a dependent"),
-    (begun, "Enrol a dependent"),
+    (enroll, "Enroll a dependent"),
+    (wrong_enrollment, "Enroll a dependent"),
+    (begun, "Enroll a dependent"),
     (invited, "Take up your own sign-in"),
     (wrong_invited, "Take up your own sign-in"),
     (registrations, "Registrations"),
+    (in_person, "Enroll a dependent in person"),
     (family, "Your family"),
     (nobodys_family, "Your family"),
     (picker, "Whose record?"),
@@ -249,12 +257,17 @@ async def test_a_veteran_hands_in_a_document_that_staff_decide(site: Site, scrip
     site.server.clock.seconds += 5
     there = await veteran(site, java_script_enabled=scripts)
     page = there.page
-    # Each run is of the same person: the later registration takes the place of the one that nobody confirmed.
-    await fill(page, **without_dod_id(VETERAN))
+    # Each run is of the same person: the later registration takes the place of the one that was rejected.
+    own = {"username": f"veteran-{scripts}", "email": f"veteran-{scripts}@example.org"}
+    await fill(page, **without_dod_id(VETERAN) | own)
     await page.get_by_label("Proof of service").select_option("DD Form 214")
     await attach(page, PDF)
     await press(page, "Register")
     assert await page.get_by_role("heading", level=1).inner_text() == "Check your mail"
+    await there.go(site.letter())
+    await fill(page, password=VETERAN["password"])
+    await press(page, "Confirm")
+    assert await page.get_by_role("heading", level=1).inner_text() == "Thank you"
     staff = await site.visit("/auth/login?next=registrations", java_script_enabled=scripts)
     await sign_in(staff.page, "doctor")
     waiting = staff.page.locator("section", has_text="veteran").last

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser
 
+from smart_auth.identity.cards import Card
 from tests.auth.browsing import PASSWORD
 from tests.browser.conftest import OpenPage, Visit
 from tests.browser.portal_site import ANNS_DOD_ID, UNREGISTERED_DOD_ID, Behind, Site, behind, fill
@@ -40,7 +41,7 @@ async def login(site: Site, **options: Any) -> Visit:
 async def code(site: Site, **options: Any) -> Visit:
     username = await site.somebody()
     codes = site.server.parts.one_time_codes
-    await codes.enrol(f"id-{username}", codes.new_secret())
+    await codes.enroll(f"id-{username}", codes.new_secret())
     there = await login(site, **options)
     await sign_in(there.page, username)
     return there
@@ -229,7 +230,7 @@ async def codes(site: Site, **options: Any) -> Visit:
 
 async def wrong_codes(site: Site, **options: Any) -> Visit:
     there = await codes(site, **options)
-    await fill(there.page, code="000000")
+    await fill(there.page, password=PASSWORD, code="000000")
     await press(there.page, "Ask for codes")
     return there
 
@@ -237,8 +238,35 @@ async def wrong_codes(site: Site, **options: Any) -> Visit:
 async def enrolled_codes(site: Site, **options: Any) -> Visit:
     there = await codes(site, **options)
     secret = (await there.page.locator("main code").first.inner_text()).replace(" ", "")
-    await fill(there.page, code=site.server.parts.one_time_codes.code_at(secret, site.server.clock()))
+    code = site.server.parts.one_time_codes.code_at(secret, site.server.clock())
+    await fill(there.page, password=PASSWORD, code=code)
     await press(there.page, "Ask for codes")
+    return there
+
+
+async def cards(site: Site, **options: Any) -> Visit:
+    username = await site.somebody()
+    account = await site.server.parts.accounts.by_login(username)
+    assert account is not None
+    ends = site.server.clock() + 1
+    for each in (Card("cac", f"CAC {username}", None, "LEE", ends), Card("piv", f"PIV {username}", None, "LEE", ends)):
+        await site.server.parts.card_bindings.bind(each, account)
+    there = await site.visit("/auth/login?next=cards", **options)
+    await sign_in(there.page, username)
+    return there
+
+
+async def wrong_cards(site: Site, **options: Any) -> Visit:
+    there = await cards(site, **options)
+    await there.page.locator("input[name=password]").first.fill("wrong")
+    await press(there.page, "Remove this card")
+    return there
+
+
+async def removed_cards(site: Site, **options: Any) -> Visit:
+    there = await cards(site, **options)
+    await there.page.locator("input[name=password]").last.fill(PASSWORD)
+    await there.page.locator("button", has_text="Remove this card").last.click()
     return there
 
 
@@ -278,6 +306,9 @@ PAGES: tuple[tuple[Open, str], ...] = (
     (codes, "One-time codes"),
     (wrong_codes, "One-time codes"),
     (enrolled_codes, "One-time codes"),
+    (cards, "Your cards"),
+    (wrong_cards, "Your cards"),
+    (removed_cards, "Your cards"),
 )
 
 
@@ -326,7 +357,7 @@ async def test_somebody_comes_in_by_password_and_code(site: Site, scripts: bool)
     username = await site.somebody(patients=("p2",), fhir_user="Patient/p2")
     parts = site.server.parts
     secret = parts.one_time_codes.new_secret()
-    await parts.one_time_codes.enrol(f"id-{username}", secret)
+    await parts.one_time_codes.enroll(f"id-{username}", secret)
     there = await site.visit("/auth/login?next=family", java_script_enabled=scripts)
     await sign_in(there.page, username)
     await fill(there.page, code=parts.one_time_codes.code_at(secret, site.server.clock()))

@@ -125,6 +125,19 @@ def test_an_upgrade_by_word_gives_the_record_and_ends_what_was_granted(
     assert status() == 401
 
 
+def test_a_new_password_by_command_ends_what_was_granted(running: tuple[RunningServer, Commands]) -> None:
+    server, command = running
+    added(command, "ann")
+    command("client", "add", "--name", "App", "--redirect-uri", "https://app.example.org/", "--id", "app")
+    token = command("token", "issue", "--client", "app", "--user", "ann", "--scope", "openid fhirUser").strip()
+    origin, header = server.base.removesuffix("fhir"), {"authorization": f"Bearer {token}"}
+    command("account", "password", "ann", typed="another correct horse\n")
+    time.sleep(NOTICED_SECONDS)
+    assert httpx.get(f"{origin}auth/userinfo", headers=header, trust_env=False).status_code == 401
+    assert not signs_in(server, "ann", PASSWORD)
+    assert signs_in(server, "ann", "another correct horse")
+
+
 def patient_made(server: RunningServer, command: Commands, tmp_path: Path) -> None:
     """Let a system put the Patient p1 there."""
     keys = tmp_path / "keys.json"

@@ -28,6 +28,9 @@ class FixedGuard:
             raise NotAdmitted("invalid_token", "The access token is not known here.")
         return access
 
+    async def visited(self, address: str) -> None:
+        """Nobody asks too often."""
+
 
 def scopes(text: str) -> tuple[ResourceScope, ...]:
     """Scopes of v2 without filters, such as `patient/*.rs user/Observation.cruds`."""

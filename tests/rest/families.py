@@ -54,6 +54,7 @@ def consent(patient: str, purpose: str = "FAMRQT", by: str | None = None, **elem
         "scope": {"coding": [{"system": CONSENT_SCOPE, "code": "patient-privacy"}]},
         "category": [{"coding": [{"system": ACT_CODE, "code": "INFA"}]}],
         "patient": {"reference": f"Patient/{patient}"},
+        "dateTime": now().date().isoformat(),
         "performer": [{"reference": by} if by else who],
         "policyRule": {"coding": [{"system": ACT_CODE, "code": "OPTIN"}]},
         "provision": {"type": "permit", "actor": [actor], "purpose": [{"system": ACT_REASON, "code": purpose}]},

@@ -75,7 +75,10 @@ async def test_at_18_nobody_sees_it_but_by_the_grown_ups_own_consent(
     family: RequestContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at(monkeypatch, "2028-06-15T00:00:00")
-    own_word = consent("kid", by="Patient/kid") | {"id": "own-word"}
+    own_word = consent("kid", by="Patient/kid", dateTime="2028-06-15") | {"id": "own-word"}
+    await put(family, own_word | {"dateTime": "2028-06-14"})
+    assert await proxied(family.server, ("ana",)) == ()
+    family.server.database.noted.clear()
     await put(family, own_word)
     assert await proxied(family.server, ("ana",)) == (Proxied("kid"),)
     await put(family, own_word | {"status": "inactive"})

@@ -59,6 +59,37 @@ class TestAccepting:
         assert door.noted == []
 
 
+class TestEnteringLate:
+    """Accepted by an account that had no record yet."""
+
+    async def test_the_consent_says_when_it_was_accepted(self, door: Portal) -> None:
+        conditions = RecordConditions(door.writer)
+        place = str(await conditions.enter(ANN, "3", 1_700_000_000))
+        assert place == f"Consent/{consent_id('ann', '3')}"
+        assert (await door.kept(place))["dateTime"] == "2023-11-14T22:13:20.000Z"
+        assert await conditions.enter(ANN, "3", 1_700_000_000) == place
+        assert len(await door.versions(place)) == 1
+
+    async def test_what_was_withdrawn_stays_withdrawn(self, door: Portal) -> None:
+        conditions = RecordConditions(door.writer)
+        place = str(await conditions.accept(ANN, "3"))
+        await door.stored(await door.kept(place) | {"status": "inactive"})
+        assert await conditions.enter(ANN, "3", 1_700_000_000) == place
+        assert not await conditions.stands(place)
+
+    @pytest.mark.race
+    async def test_eight_workers_at_once_enter_one(self, door: Portal) -> None:
+        conditions = RecordConditions(door.writer)
+        places = await asyncio.gather(*(conditions.enter(ANN, "3", 1) for _ in range(8)))
+        assert len(set(places)) == 1
+        assert len(await door.versions(str(places[0]))) == 1
+
+    async def test_without_a_record_there_is_nothing_to_enter(self, door: Portal) -> None:
+        conditions = RecordConditions(door.writer)
+        assert await conditions.enter(msgspec.structs.replace(ANN, patients=()), "3", 1) is None
+        assert door.noted == []
+
+
 class TestWithdrawing:
     async def test_it_no_longer_stands_and_can_be_given_again(self, door: Portal) -> None:
         conditions = RecordConditions(door.writer)

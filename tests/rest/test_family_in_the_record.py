@@ -135,6 +135,24 @@ async def test_all_consents_for_it_end_together_and_no_other(family: RequestCont
     assert ended == {"ana-for-mother": "inactive", "second": "inactive", "other": "active"}
 
 
+@pytest.mark.parametrize("who", [account("mother"), ANA], ids=["the patient", "the relative"])
+async def test_a_consent_for_two_relatives_ends_for_one_of_them(
+    family: RequestContext, proxies: RecordProxies, who: Account
+) -> None:
+    """One who was let in together with another must not be able to shut the other out."""
+    both = consent("mother", by="Patient/mother")
+    other = {"role": {"text": "proxy"}, "reference": {"reference": "RelatedPerson/other"}}
+    both["provision"]["actor"].append(other)
+    await put(family, relative("mother") | {"id": "other"})
+    await put(family, both)
+    await proxies.revoke(who, "mother", "ana-of-mother")
+    kept = await stored(proxies, "Consent", "ana-for-mother")
+    assert (kept["status"], kept["provision"]["actor"]) == ("active", [other])
+    assert "mother" not in await acts_for(proxies)
+    with pytest.raises(NoSuchRelation):
+        await proxies.revoke(who, "mother", "ana-of-mother")
+
+
 @pytest.mark.parametrize("who", [ANA, account("kid")])
 async def test_a_contested_relationship_ends_at_once_and_staff_are_asked(
     family: RequestContext, proxies: RecordProxies, who: Account

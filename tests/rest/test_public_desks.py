@@ -6,9 +6,14 @@ import httpx
 import pytest
 import pytest_asyncio
 
+from fhir_server.app import create_app
+from fhir_server.settings import Settings
 from smart_auth.access import AccessContext
-from tests.rest.access import as_bearer, guarded, scopes
+from smart_auth.settings import SmartSettings
+from tests.auth.browsing import page_server
+from tests.rest.access import BASE, as_bearer, guarded, scopes
 from tests.rest.conftest import numbers
+from tests.rest.in_process import opened, put
 
 EVERYTHING = AccessContext("operations", "system-client", "system", scopes("system/*.cruds"))
 PEOPLE = AccessContext("someone", "app", "patient", scopes("patient/Patient.rs"), patients=("p1",), patient="p1")
@@ -124,3 +129,29 @@ async def test_a_bad_token_is_a_401_also_at_the_desks(api: httpx.AsyncClient, se
 async def test_with_a_token_it_is_the_token_that_counts(api: httpx.AsyncClient) -> None:
     answer = await api.get("HealthcareService/one", headers=as_bearer("people"))
     assert answer.status_code == 403
+
+
+async def test_one_address_asks_as_often_as_it_may_try_to_sign_in(mongodb_uri: str, database_name: str) -> None:
+    async with opened(mongodb_uri, database_name) as context:
+        await put(context, desk("one") | {"providedBy": {"display": "An agency"}})
+    async with page_server(settings=SmartSettings(logins_per_minute=3)) as door:
+        settings = Settings(auth="smart", mongodb_uri=mongodb_uri, mongodb_database=database_name)
+        app = create_app(settings, door.parts.guard)
+
+        async def asked(address: str, path: str = "HealthcareService?characteristic=support") -> httpx.Response:
+            transport = httpx.ASGITransport(app, client=(address, 40_000))
+            async with httpx.AsyncClient(transport=transport, base_url=f"{BASE}/") as client:
+                return await client.get(path)
+
+        async with app.router.lifespan_context(app):
+            for path in ("HealthcareService?name=x", "HealthcareService/one", "HealthcareService?active=true"):
+                assert (await asked("192.0.2.7", path)).status_code == 200
+            for _ in range(3):
+                refused = await asked("192.0.2.7")
+                assert (refused.status_code, numbers(refused)) == (429, ["6011"])
+                assert 0 < int(refused.headers["retry-after"]) <= 60
+            assert (await asked("192.0.2.8")).status_code == 200
+            told = [each.text for each in door.trail.events if each.kind == "throttled"]
+            assert told == ["429: too many requests without an access token"]
+            door.clock.pass_seconds(60)
+            assert (await asked("192.0.2.7")).status_code == 200

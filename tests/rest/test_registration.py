@@ -195,22 +195,18 @@ async def test_a_review_by_rest_completes_the_registration(desk: Writers, regist
     assert (await registrar.progress(begun.task)).status == "completed"
 
 
-async def test_a_sponsor_enrols_a_child_and_acts_for_it_once_the_proof_was_accepted(
+async def test_a_sponsor_enrolls_a_child_and_acts_for_it_once_the_proof_was_accepted(
     desk: Writers, registrar: RecordRegistrar
 ) -> None:
     child = enrolled("dependent-child", "9900000033", sponsor_dod_id="9900000025", relationship="child")
     child = Enrolled(child.dod_id, "Example", ("Kim",), date(TODAY.year - 9, 1, 1), statuses=child.statuses)
-    application = Application(
-        "dependent", Proven(child), "r2", "Uniformed Services|DEP-77", sponsor_patient="sponsor", relationship="child"
-    )
+    application = Application("dependent", Proven(child), "r2", sponsor_patient="sponsor", relationship="child")
     begun = await registrar.begin(application)
     assert (begun.status, begun.reason) == ("received", "proof-missing")
     related = await desk.now(f"RelatedPerson/{begun.task}-sponsor")
     assert related["active"] is False
     assert related["relationship"][0]["coding"][0]["code"] == "PRN"
     assert [each["value"] for each in related["identifier"]] == ["9900000025"]
-    numbers = (await desk.now(f"Patient/{begun.patient}"))["identifier"]
-    assert [(each["value"], each["assigner"]["display"]) for each in numbers][1:] == [("DEP-77", "Uniformed Services")]
     await registrar.hand_in(begun.task, Proof("birth-certificate", "application/pdf", PDF))
     assert (await desk.now(f"RelatedPerson/{begun.task}-sponsor"))["active"] is False
     assert await desk.rows("Consent") == []
@@ -220,6 +216,53 @@ async def test_a_sponsor_enrols_a_child_and_acts_for_it_once_the_proof_was_accep
     assert consent["provision"]["actor"][0]["reference"]["reference"] == f"RelatedPerson/{begun.task}-sponsor"
     links = [each["target"]["reference"] for each in (await desk.now("Person/sponsor-person"))["link"]]
     assert links == ["Patient/sponsor", f"RelatedPerson/{begun.task}-sponsor"]
+
+
+async def test_the_number_of_a_card_is_kept_once_with_who_issued_it(desk: Writers, registrar: RecordRegistrar) -> None:
+    patient = await registrar.patient_for(enrolled("dependent-child", "9900000033"))
+    for _ in range(2):
+        await registrar.identify(patient, "Uniformed Services|DEP-77")
+    numbers = (await desk.now(f"Patient/{patient}"))["identifier"]
+    assert [(each["value"], each["assigner"]["display"]) for each in numbers][1:] == [("DEP-77", "Uniformed Services")]
+
+
+async def test_what_is_on_hold_is_cancelled_with_its_reason_and_one_notice(
+    desk: Writers, registrar: RecordRegistrar
+) -> None:
+    held = await registrar.begin(Application("retiree", Discrepancy(enrolled()), "r1", awaits_confirmation=True))
+    for _ in range(2):
+        ended = await registrar.cancel(held.task)
+        assert (ended.status, ended.reason) == ("cancelled", "deers-discrepancy")
+    assert await notices(desk) == [f"{held.task}-notice"]
+    said = (await desk.now(f"Communication/{held.task}-notice"))["payload"][0]["contentString"]
+    assert said == "Your registration has ended: it was not decided in time. Register again."
+
+
+async def test_what_goes_on_is_not_cancelled(desk: Writers, registrar: RecordRegistrar) -> None:
+    begun = await registrar.begin(proven("veteran"))
+    await registrar.hand_in(begun.task, Proof("dd-214", "application/pdf", PDF))
+    assert (await registrar.cancel(begun.task)).status == "accepted"
+    assert await notices(desk) == []
+
+
+async def test_the_same_file_handed_in_twice_is_looked_at_once(desk: Writers, registrar: RecordRegistrar) -> None:
+    begun = await registrar.begin(proven("veteran"))
+    for _ in range(2):
+        await registrar.hand_in(begun.task, Proof("dd-214", "application/pdf", PDF))
+    assert len(await desk.rows("DocumentReference")) == 1
+
+
+async def test_what_two_begin_for_one_person_goes_two_ways(desk: Writers, registrar: RecordRegistrar) -> None:
+    """The proof of one must not complete what the other began."""
+    sponsored = proven("dependent", "dependent-spouse", sponsor_patient="sponsor", relationship="spouse")
+    first = await registrar.begin(sponsored)
+    second = await registrar.begin(proven("veteran"))
+    assert first.task != second.task and first.patient == second.patient
+    await registrar.complete(second.task)
+    await registrar.hand_in(second.task, Proof("dd-214", "application/pdf", PDF))
+    assert (await registrar.decide(second.task, "accept-proof", STAFF)).status == "completed"
+    assert (await registrar.progress(first.task)).status == "received"
+    assert (await registrar.begin(sponsored)).task == first.task
 
 
 async def test_a_spouse_is_enrolled_and_gives_nobody_a_proxy_by_that(desk: Writers, registrar: RecordRegistrar) -> None:

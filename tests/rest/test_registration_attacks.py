@@ -10,7 +10,7 @@ import pytest
 
 from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar import RecordRegistrar
-from tests.rest.test_registration_staff import ELSEWHERE, HERE, STAFF, review, task, verification
+from tests.rest.test_registration_staff import ELSEWHERE, HERE, STAFF, knowing, review, task, verification
 from tests.rest.writers import ANNA, Writers, entry, patient_of, person, practitioner
 
 CODES = "urn:fhir-server:federal:portal-task"
@@ -78,6 +78,8 @@ class TestPatients:
         assert (told.status, told.numbers) == (403, (6052,))
 
     async def test_a_parent_gets_no_consent_by_a_task_that_asks_for_no_proof(self, desk: Writers) -> None:
+        await desk.stored(person("anna"), person("ben", managingOrganization={"reference": HERE}))
+        desk = knowing(desk)
         parent = patient_of("ben", "anna", granted="user/*.cruds")
         child = {"type": {"text": "Relationship"}, "valueCode": "child"}
         for beneficiary in ("active-duty", "retiree", "veteran"):

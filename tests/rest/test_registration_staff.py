@@ -4,15 +4,25 @@ https://hl7.org/fhir/R4/task.html
 """
 
 import asyncio
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from msgspec import structs
 
+from fhir_server.care.beneficiary_class import CLASS_RULES
+from fhir_server.core import outcome
+from fhir_server.core.outcome import FhirError
 from fhir_server.interactions.context import Conditions
+from fhir_server.registrar import RegistrySponsoring
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED
+from smart_auth.identity.eligibility import Enrolled, ServiceStatus
+from tests.auth.card_server import Registry
 from tests.rest.writers import ANNA, BEN, Writers, admin, entry, patient_of, person, practitioner, system
 
 STAFF = practitioner("anna", "ben")
+BEN_FOR_ANNA = patient_of("ben", "anna", granted="user/*.cruds")
 HERE, ELSEWHERE = "Organization/here", "Organization/elsewhere"
 CLASS = "urn:fhir-server:federal:beneficiary-class-of"
 EARLIER = "2026-01-05T10:00:00Z"
@@ -45,9 +55,39 @@ def verification(patient: str, when: str, status: str = "validated") -> dict[str
     return {"resourceType": "VerificationResult", "target": target, "status": status, "statusDate": when}
 
 
+@dataclass(frozen=True, slots=True)
+class Knows:
+    """A registry that names these dependents (ids) of Ben's, each as his child."""
+
+    dependents: frozenset[str] = frozenset({"anna"})
+    is_away: bool = False
+
+    async def names(self, sponsor: dict[str, Any], dependent: dict[str, Any], relationship: str | None) -> bool:
+        if self.is_away:
+            raise outcome.UNAVAILABLE("It does not answer.")
+        return sponsor["id"] == "ben" and dependent["id"] in self.dependents and relationship == "child"
+
+
+def knowing(desk: Writers, sponsoring: Knows | None = None) -> Writers:
+    """The same desk with a registry behind it."""
+    server = replace(desk.context.server, sponsoring=sponsoring or Knows())
+    return Writers(structs.replace(desk.context, server=server))
+
+
+def as_a_child(**elements: Any) -> dict[str, Any]:
+    """Ben asks for Anna's registration."""
+    said = [("Beneficiary", "dependent"), ("Relationship", "child")]
+    inputs = [{"type": {"text": name}, "valueCode": code} for name, code in said]
+    return task(requester={"reference": "Patient/ben"}, input=inputs, **elements)
+
+
 @pytest.fixture
 async def desk(writers: Writers) -> Writers:
-    """Two organisations; the practitioner of these tests works at one."""
+    """Two organisations; the practitioner of these tests works at one, and Anna is enrolled there."""
+    await writers.stored(
+        person("anna", managingOrganization={"reference": HERE}),
+        person("ben", managingOrganization={"reference": ELSEWHERE}),
+    )
     role = {
         "resourceType": "PractitionerRole",
         "id": "r7",
@@ -201,13 +241,88 @@ async def test_a_dependent_does_not_begin_alone_and_a_sponsor_does(desk: Writers
         "url": CLASS,
         "valueCoding": {"system": "urn:fhir-server:federal:beneficiary-class", "code": "dependent-child"},
     }
-    await desk.stored(person("anna", extension=[held]))
+    await desk.stored(person("anna", extension=[held], managingOrganization={"reference": HERE}))
     told = await desk.ask(ANNA, "POST", "Task", task())
     assert (told.status, told.numbers) == (422, (6051,))
     sponsor = patient_of("ben", "anna")
-    as_sponsor = task(requester={"reference": "Patient/ben"})
-    assert (await desk.ask(patient_of("ben", "anna", granted="user/*.cruds"), "POST", "Task", as_sponsor)).status == 201
+    desk = knowing(desk)
+    assert (await desk.ask(BEN_FOR_ANNA, "POST", "Task", as_a_child())).status == 201
     assert (await desk.ask(sponsor, "POST", "Task", task())).status == 403
+
+
+@pytest.mark.parametrize(
+    ("sponsoring", "relationship"),
+    [
+        (Knows(frozenset({"cleo"})), "child"),
+        (Knows(frozenset()), "child"),
+        (Knows(), "spouse"),
+        (Knows(), None),
+        (None, "child"),
+    ],
+    ids=["another's", "no sponsor", "other relationship", "none said", "no registry"],
+)
+async def test_whom_the_registry_does_not_name_as_theirs_is_refused_as_at_the_page(
+    desk: Writers, sponsoring: Knows | None, relationship: str | None
+) -> None:
+    asked = as_a_child()
+    asked["input"] = [each for each in asked["input"] if each["type"]["text"] != "Relationship"]
+    if relationship is not None:
+        asked["input"].append({"type": {"text": "Relationship"}, "valueCode": relationship})
+    desk = desk if sponsoring is None else knowing(desk, sponsoring)
+    for told in (
+        await desk.ask(BEN_FOR_ANNA, "POST", "Task", asked),
+        await desk.bundle(BEN_FOR_ANNA, "transaction", [entry("POST", "Task", asked)]),
+    ):
+        assert (told.status, told.numbers) == (403, (6052,))
+        assert CREDENTIAL_NOT_RECOGNIZED in told.text
+    assert await desk.rows("Task") == []
+
+
+async def test_while_the_registry_is_away_a_sponsor_begins_nothing(desk: Writers) -> None:
+    desk = knowing(desk, Knows(is_away=True))
+    assert (await desk.ask(BEN_FOR_ANNA, "POST", "Task", as_a_child())).status == 503
+
+
+async def test_it_waits_where_the_person_or_the_sponsor_is_enrolled_and_nowhere_else(desk: Writers) -> None:
+    desk = knowing(desk)
+    for owner in ("Organization/other", "Practitioner/p7", "Organization/agency-va", None):
+        elements = {"owner": None if owner is None else {"reference": owner}}
+        for sight, asked in ((ANNA, task(input=AS_A_RETIREE)), (BEN_FOR_ANNA, as_a_child())):
+            given = {name: value for name, value in (asked | elements).items() if value is not None}
+            told = await desk.ask(sight, "POST", "Task", given)
+            assert (told.status, told.numbers, told.element) == (422, (6050,), "Task.owner"), owner
+    for owner in (HERE, ELSEWHERE, "Organization/agency-dod"):
+        assert (await desk.ask(BEN_FOR_ANNA, "POST", "Task", as_a_child(owner={"reference": owner}))).status == 201
+    assert (await desk.ask(ANNA, "POST", "Task", task(input=AS_A_RETIREE))).status == 201
+
+
+async def test_the_registry_is_asked_by_class_number_and_relationship() -> None:
+    """CLASS_RULES say who may sponsor; the DoD ID numbers say who is who."""
+    since = date(2020, 1, 1)
+
+    def enrolled(number: str, held: str, **more: Any) -> Enrolled:
+        return Enrolled(number, "X", ("Y",), since, statuses=(ServiceStatus(held, since),), **more)
+
+    sponsor, dependent = numbered("9900000025"), numbered("9900000033")
+    for held, rule in CLASS_RULES.items():
+        registry = Registry()
+        registry.people["9900000025"] = enrolled("9900000025", held)
+        registry.dependents["9900000025"] = (enrolled("9900000033", "dependent-child", relationship="child"),)
+        asked = RegistrySponsoring(registry)
+        assert await asked.names(sponsor, dependent, "child") is rule.may_sponsor, held
+        assert not await asked.names(sponsor, dependent, "spouse")
+        assert not await asked.names(sponsor, numbered("9900000041"), "child")
+        assert not await asked.names({}, dependent, "child")
+        registry.is_away = True
+        with pytest.raises(FhirError) as refused:
+            await asked.names(sponsor, dependent, "child")
+        assert refused.value.status == 503
+
+
+def numbered(dod_id: str) -> dict[str, Any]:
+    """A Patient with this DoD ID number."""
+    system = "urn:oid:2.16.840.1.113883.3.42.10001.100001.12"
+    return {"resourceType": "Patient", "id": "x", "identifier": [{"system": system, "value": dod_id}]}
 
 
 async def test_a_task_of_another_kind_is_nobodys_business_here(desk: Writers) -> None:

@@ -180,10 +180,48 @@ async def test_a_patient_changes_how_to_be_reached_and_not_who_one_is(writers: W
         {"managingOrganization": {"reference": "Organization/o1"}},
     ):
         told = await writers.ask(ANNA, "PUT", "Patient/anna", person("anna", **elements))
-        assert (told.status, told.numbers) == (403, (6022,)), elements
-    merge = ("application/merge-patch+json", {"name": None})
-    assert (await writers.ask(ANNA, "PATCH", "Patient/anna", merge)).status == 403
+        named = f"Patient.{next(iter(elements))}"
+        assert (told.status, told.numbers, told.element) == (422, (6024,), named), elements
+        assert "Send it as it is read" in told.text
+        assert "help desk" in told.text
     assert "telecom" in await writers.now("Patient/anna")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("name", [{"family": "Other"}]),
+        ("birthDate", "1970-01-01"),
+        ("identifier", [{"system": "urn:mrn", "value": "1"}]),
+        ("identifier", [{"system": "http://hl7.org/fhir/sid/us-ssn", "value": "900-11-2222"}]),
+    ],
+    ids=["name", "birth date", "identifier", "social security number"],
+)
+async def test_in_every_way_to_write_a_patients_name_birth_date_and_identifiers_are_read_only(
+    writers: Writers, name: str, value: Any
+) -> None:
+    other = person("anna", **{name: value})
+    merge = ("application/merge-patch+json", {name: value})
+    by_json = ("application/json-patch+json", [{"op": "add", "path": f"/{name}", "value": value}])
+    family = patient_of("ben", "anna", granted="user/*.cruds")
+    for sight in (ANNA, family):
+        for method, content in (("PUT", other), ("PATCH", merge), ("PATCH", by_json)):
+            told = await writers.ask(sight, method, "Patient/anna", content)
+            assert (told.status, told.numbers, told.element) == (422, (6024,), f"Patient.{name}"), method
+        for sent in (entry("PUT", "Patient/anna", other), entry("PATCH", "Patient/anna", patch_in_binary(*merge))):
+            told = await writers.bundle(sight, "batch", [sent])
+            assert told.body["entry"][0]["response"]["status"].startswith("422"), told.body
+            refused = await writers.bundle(sight, "transaction", [sent])
+            assert (refused.status, refused.numbers) == (422, (6024,))
+    assert (await writers.now("Patient/anna"))["meta"]["versionId"] == "1"
+
+
+async def test_of_what_is_read_only_in_anothers_record_a_patient_learns_nothing(writers: Writers) -> None:
+    for id in ("ben", "nobody"):
+        put = await writers.ask(ANNA, "PUT", f"Patient/{id}", person(id, birthDate="1970-01-01"))
+        assert (put.status, put.numbers, put.element) == (403, (6021,), "Patient.id"), id
+        patch = await writers.ask(ANNA, "PATCH", f"Patient/{id}", ("application/merge-patch+json", {"name": None}))
+        assert (patch.status, patch.numbers) == (404, (2001,)), id
 
 
 async def test_an_update_by_a_patient_or_practitioner_leaves_the_source(writers: Writers) -> None:

@@ -60,7 +60,7 @@ async def test_a_claim_moves_once_from_an_account_that_has_ended(documents: Docu
 async def test_a_code_is_good_once(documents: Documents) -> None:
     workers = [OneTimeCodes(documents, SEAL, Clock()) for _ in range(WORKERS)]
     ann, secret = await account(documents, "ann"), workers[0].new_secret()
-    await workers[0].enrol(ann.id, secret)
+    await workers[0].enroll(ann.id, secret)
     code = workers[0].code_at(secret, Clock()())
     answers = await asyncio.gather(*(workers[at % WORKERS].is_right(ann, code) for at in range(10)))
     assert answers.count(True) == 1

@@ -5,6 +5,7 @@ from typing import get_args
 
 import pytest
 
+from fhir_server.care.beneficiary_class import CLASS_RULES
 from fhir_server.care.registration import (
     NEEDS,
     REASONS,
@@ -18,6 +19,8 @@ from fhir_server.care.registration import (
     may_follow,
     steps,
 )
+from smart_auth.enrollments import SPONSORS
+from smart_auth.registrations import WANTED
 
 ENDS = {"completed", "rejected", "cancelled"}
 KINDS: tuple[Beneficiary, ...] = get_args(Beneficiary)
@@ -126,3 +129,11 @@ def test_a_dependent_of_age_confirms_too() -> None:
     waiting = decided("dependent", "proven", *shown, is_sponsored=True, must_confirm=True)
     assert waiting == Decision("accepted", None, "validated")
     assert decided("dependent", "proven", *shown, True, True, must_confirm=True).status == "completed"
+
+
+def test_the_pages_let_each_class_register_and_sponsor_as_its_rule_says() -> None:
+    """A retiree's card has no certificate: both numbers are typed (domain.md I4)."""
+    for way, classes in WANTED.items():
+        assert classes == {name for name, rule in CLASS_RULES.items() if rule.registers_as == way}, way
+    assert WANTED["active-duty"] == {name for name, rule in CLASS_RULES.items() if rule.signs_in_by_card}
+    assert {name for name, rule in CLASS_RULES.items() if rule.may_sponsor} == SPONSORS

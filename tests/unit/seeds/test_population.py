@@ -151,6 +151,24 @@ def test_no_identifier_number_or_address_can_be_anybodys(population: list[Resour
             assert not re.search(r"\b\d{3}-\d{2}-\d{4}\b", text), name_of(each)
 
 
+def test_every_facility_has_a_portal_champion_who_can_be_called(population: list[Resource]) -> None:
+    desk = {"reference": "HealthcareService/support-champion"}
+    champions = [
+        each
+        for each in population
+        if each["resourceType"] == "PractitionerRole"
+        and [{"reference": service["reference"]} for service in each.get("healthcareService", ())] == [desk]
+    ]
+    places = [each["id"] for each in population if each["resourceType"] == "Location"]
+    assert [each["location"][0]["reference"] for each in champions] == [f"Location/{place}" for place in places]
+    for each in champions:
+        assert (each["active"], each["code"][0]["text"]) == (True, "Patient Portal Champion")
+        assert each["organization"]["display"] == each["location"][0]["display"]
+        assert [telecom["system"] for telecom in each["telecom"]] == ["phone"]
+        # A desk, and not a person who treats anybody.
+        assert "practitioner" not in each
+
+
 def test_the_population_has_every_class_agency_and_branch() -> None:
     people = [each.person for each in MEMBERS]
     assert len(people) >= 40
