@@ -41,7 +41,7 @@ SENT = f"{START}?sent=yes"
 FORM = f"{START}/"
 
 EVEN_SECONDS = 1.5
-"""Three times what a registration with a proof takes, which writes in the record (0.5 s on two busy cores); one that is
+"""Three times what a form with the largest proof takes, which is sealed and kept (0.5 s on two busy cores); one that is
 nobody's writes next to nothing (0.05 s).
 """
 
@@ -178,6 +178,7 @@ class CardRegistrationPage:
         except CertificateRefused as refusal:
             return self._page(visit, "", refusal.text, refusal.reason, 401)
         if card.dod_id is None:
+            await parts.floods.note(f"card {card.key}", "card", "certificate-policy")
             return self._page(visit, card.name, "This way in takes a CAC.", "certificate-policy", 401)
         if not visit.is_post:
             return self._page(visit, card.name)

@@ -274,6 +274,12 @@ class TestRefusals:
             forged = TestForgery().sent(server)
             assert "certificate-missing" in (await server.browser(headers=forged, peer=STRANGER).go(door)).text
 
+    async def test_a_piv_card_does_not_register_as_active_duty_and_that_it_tried_is_kept(self) -> None:
+        async with card_server(portal={"registrar": object()}) as server:
+            seen = await server.browser(server.issuer.piv()).go("/auth/registration/active-duty")
+            assert (seen.status, "certificate-policy" in seen.text) == (401, True)
+            assert server.said("card") == ["certificate-policy"]
+
     async def test_refusals_in_floods_are_few_rows(self) -> None:
         async with card_server() as server:
             for _ in range(5):
