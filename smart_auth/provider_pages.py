@@ -14,12 +14,14 @@ from smart_auth import cookies
 from smart_auth.access import Acr
 from smart_auth.authorization import Authorization
 from smart_auth.browser_form import browser_form, check_browser_form
-from smart_auth.errors import OAuthError, not_recognized
+from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, not_recognized
 from smart_auth.identity.accounts import login_of
 from smart_auth.identity.assurance import RANK, of_password, reaches
 from smart_auth.identity.id_tokens import Identity, Refused
 from smart_auth.identity.provider_peer import Authorizing, Peer
 from smart_auth.identity.providers import Provider
+from smart_auth.logon_mail import tell
+from smart_auth.own_logon_pages import is_owner
 from smart_auth.pages.render import page
 from smart_auth.random_secrets import digest, new_secret
 from smart_auth.records import EXTERNAL_LOGINS, PROVIDER_LOGINS, Account, ExternalLogin, ProviderLogin, kept, read
@@ -122,14 +124,15 @@ class ProviderPages:
         return await signed_in(visit, at, account, self._acr(account, who), ("fed",), how)
 
     async def link(self, visit: Visit) -> Response:
-        """Ties a login to the account that is signed in, or to whose name and password are sent, which signs in.
-
-        Raises OAuthError.
+        """Ties a login to the account that is signed in, whose owner shows it once more, or to whose name and password
+        are sent, which signs in. Raises OAuthError.
         """
         document = await self._open_link(visit)
         at = await arrival(visit) if visit.value("request") else None
         if visit.account is not None and _is_sure(visit, visit.account):
             visit.check_form()
+            if not await is_owner(visit, visit.account, f"{self.provider.name} not tied: neither password nor card"):
+                return self._confirm_form(visit, visit.account, at, visit.value("link"), CREDENTIAL_NOT_RECOGNIZED)
             await self._tie(visit, document, visit.account)
             return see(self._onward(visit, at))
         check_browser_form(visit)
@@ -211,17 +214,21 @@ class ProviderPages:
         await visit.parts.documents.insert(PROVIDER_LINKS, digest(secret), content, self._ends(visit))
         if visit.account is None or not _is_sure(visit, visit.account):
             return self._password_form(visit, at, secret)
+        return self._confirm_form(visit, visit.account, at, secret)
+
+    def _confirm_form(self, visit: Visit, account: Account, at: Arrival | None, link: str, fault: str = "") -> Response:
         values = {
             "path": self.path,
             "label": self.provider.label,
-            "link": secret,
+            "link": link,
             "request": "" if at is None else at.request.id,
             "next": next_of(visit),
-            "account": visit.account,
+            "account": account,
+            "has_password": bool(account.password_hash),
             "csrf": visit.csrf,
-            "fault": "",
+            "fault": fault,
         }
-        return page("provider_confirm.html", values)
+        return page("provider_confirm.html", values, status=401 if fault else 200)
 
     def _password_form(self, visit: Visit, at: Arrival | None, link: str, error: OAuthError | None = None) -> Response:
         values: Mapping[str, Any] = {
@@ -260,6 +267,7 @@ class ProviderPages:
         if not is_first or not await self._is_tied(visit, login):
             raise await self._refusal(visit, "the login is tied already", account=account)
         await visit.parts.note("provider", f"{self.provider.name} tied", account=account)
+        await tell(visit, account, f"A login at {self.provider.label} signs in to the account {account.username} now.")
 
     async def _is_tied(self, visit: Visit, login: ExternalLogin) -> bool:
         """Whether the login is this account's now: it was nobody's, or that of a logon that its owner has given up."""

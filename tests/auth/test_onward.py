@@ -106,7 +106,7 @@ async def test_so_does_who_is_signed_in_already(other: OtherProvider) -> None:
     link = way(await browser.go("/auth/authorize", **asked(client, prompt="login")), "/auth/provider/other")
     seen = await other.visited(browser, link.removeprefix("/auth/provider/other"))
     assert seen.title == "Connect Other.gov?"
-    seen = await browser.send(seen)
+    seen = await browser.send(seen, password=PASSWORD)
     assert seen.answer["request"] and seen.path == "/auth/login"
     link = way(seen, "/auth/provider/other")
     assert (await other.visited(browser, link.removeprefix("/auth/provider/other"))).path == "/auth/consent"
@@ -116,7 +116,7 @@ async def test_so_does_who_is_signed_in_already(other: OtherProvider) -> None:
 async def test_who_ties_one_from_a_page_of_ours_comes_back(other: OtherProvider, next: str, path: str) -> None:
     browser = other.server.browser
     await browser.sign_in(await browser.go("/auth/login"))
-    seen = await browser.send(await other.visited(browser, f"?next={next}"))
+    seen = await browser.send(await other.visited(browser, f"?next={next}"), password=PASSWORD)
     assert seen.path == path
 
 

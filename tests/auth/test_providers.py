@@ -358,18 +358,25 @@ async def test_a_page_to_tie_a_login_is_of_use_in_its_own_browser_alone(other: O
     assert await other.server.parts.documents.find(EXTERNAL_LOGINS, {}) == []
 
 
-async def test_who_is_signed_in_ties_a_login_by_a_button_and_unties_it(other: OtherProvider) -> None:
+async def test_who_is_signed_in_ties_a_login_by_the_password_and_unties_it_by_a_button(other: OtherProvider) -> None:
     browser = browser_of(other)
     await browser.sign_in(await browser.go("/auth/login"))
     seen = await other.visited(browser)
     assert seen.title == "Connect Other.gov?" and "Ann" in seen.text
-    seen = await browser.send(seen)
+    for wrong in ("", "not the password"):
+        # Whoever finds a browser that is signed in must not add a way in of their own.
+        seen = await browser.send(seen, password=wrong)
+        assert (seen.status, seen.title) == (401, "Connect Other.gov?")
+        assert "not recognized" in seen.text
+    seen = await browser.send(seen, password=PASSWORD)
     assert "Your login at Other.gov signs you in here." in seen.text
     assert (await other.visited(other.server.another_browser())).path == "/auth/manage"
     seen = await browser.send(await browser.go("/auth/provider/other"), "unlink")
     assert "signs you in here." not in seen.text
     assert (await other.visited(other.server.another_browser())).title == "Which account is yours?"
-    assert [text for text in other.server.trail.texts() if text.startswith("other ")] == ["other tied", "other untied"]
+    refused = ["other not tied: neither password nor card"] * 2
+    said = [text for text in other.server.trail.texts() if text.startswith("other ")]
+    assert said == [*refused, "other tied", "other untied"]
 
 
 @pytest.mark.parametrize("path", ["/auth/provider/other", "/auth/provider/other/link"])

@@ -22,7 +22,7 @@ from smart_auth.mail import Message, Outbox
 from smart_auth.mailbox import Mailbox
 from smart_auth.portal import Portal
 from smart_auth.sealing import Seal
-from tests.auth.browsing import PageServer, page_server
+from tests.auth.browsing import PASSWORD, PageServer, page_server
 from tests.auth.clock import Clock
 from tests.auth.memory_documents import MemoryDocuments
 from tests.auth.other_provider import PROVIDER, OtherProvider
@@ -128,6 +128,7 @@ async def confirm(site: Site, **options: object) -> Visit:
 
 async def connected(site: Site, **options: object) -> Visit:
     there = await confirm(site, **options)
+    await there.page.fill("input[name=password]", PASSWORD)
     await press(there.page, "Connect")
     return there
 
