@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 accounts = typer.Typer(no_args_is_help=True, help="People who can sign in.")
 
-SHORTEST_PASSWORD = 8
-"""NIST SP 800-63B 5.1.1.2."""
-
 USERNAME = Annotated[str, typer.Argument(metavar="USERNAME")]
 
 
@@ -48,6 +45,7 @@ def add_account(
     async def add(authorization: "Authorization") -> None:
         from smart_auth.identity.accounts import LoginTaken
 
+        _check_password(authorization, password, username, name, address)
         try:
             account = await authorization.accounts.add(
                 username,
@@ -102,6 +100,7 @@ def change_password(username: USERNAME, data_dir: DATA_DIR = None) -> None:
         from smart_auth.identity.logons import Logons
 
         account = await account_of(authorization, username)
+        _check_password(authorization, password, username, account.name, account.email)
         await Logons(authorization).change_password(account, password)
         await authorization.note("register", "new password, by command", account=account)
         console.print(f"{escape(username)} signs in by the new password from now on.", highlight=False)
@@ -186,13 +185,17 @@ def upgrade_account(
 
     async def upgrade(authorization: "Authorization") -> None:
         from smart_auth.identity.logons import Logons
+        from smart_auth.identity.persons import PersonTaken
 
         account = await account_of(authorization, username)
         if account.kind != "patient":
             stop(f"{username} is no beneficiary's account.")
         if not await authorization.directory.patient_exists(patient):
             stop(f"There is no Patient {patient}.")
-        await Logons(authorization).upgrade_by_word(account, patient)
+        try:
+            await Logons(authorization).upgrade_by_word(account, patient)
+        except PersonTaken:
+            stop(f"The record {patient} is another account's own: deactivate or remove that one first.")
         console.print(f"{escape(username)} sees the record at the next sign-in.", highlight=False)
 
     run(upgrade, data_dir)
@@ -254,6 +257,13 @@ def _password() -> str:
         typed: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         typed = sys.stdin.readline().rstrip("\r\n")
-    if len(typed) < SHORTEST_PASSWORD:
-        stop(f"A password has at least {SHORTEST_PASSWORD} characters.")
     return typed
+
+
+def _check_password(
+    authorization: "Authorization", password: str, username: str, name: str = "", email: str | None = None
+) -> None:
+    """Stop where the policy that people choose passwords by refuses this one."""
+    faults = authorization.password_policy.faults(password, username=username, name=name, email=email or "")
+    if faults:
+        stop(" ".join(faults))

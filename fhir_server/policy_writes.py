@@ -33,6 +33,9 @@ PATIENT_ASSERTED = {
 PATAST = token.label(PATIENT_ASSERTED) or ""
 """The same as a row has it among its `labels`."""
 
+ORDERS = frozenset({"MedicationRequest", "ServiceRequest", "DeviceRequest", "NutritionOrder", "VisionPrescription"})
+"""What practitioners order, so that somebody is treated otherwise than before."""
+
 _BY_PATIENTS: dict[Letter, frozenset[str]] = {
     "c": frozenset(
         {
@@ -241,9 +244,19 @@ def refuse_content(sight: Sight, held: Bounds, resource: Resource, index: IndexV
     if access.kind == "patient" and type == "MedicationRequest" and resource.get("intent") != "proposal":
         text = "Patients ask for medicines: the intent must be 'proposal'."
         raise outcome.FORBIDDEN_CONTENT(text, "MedicationRequest.intent")
+    if access.kind == "patient":
+        _refuse_contained_orders(resource)
     if access.kind == "patient" and type == "Task" and task_kind(resource) != REGISTRATION:
         text = "Of Tasks, patients create those that ask for a registration."
         raise outcome.REGISTRATION_KEPT(text, "Task.code")
+
+
+def _refuse_contained_orders(resource: Resource) -> None:
+    """Inside another resource somebody would find it as what a clinician ordered."""
+    for position, each in enumerate(resource.get("contained", ())):
+        if each["resourceType"] in ORDERS and each.get("intent") != "proposal":
+            text = f"Patients order nothing: a contained {each['resourceType']} must have the intent 'proposal'."
+            raise outcome.FORBIDDEN_CONTENT(text, f"{resource['resourceType']}.contained[{position}]")
 
 
 def _refuse_others_words(type: str, speakers: tuple[str, ...], index: IndexValues) -> None:

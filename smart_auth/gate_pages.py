@@ -12,10 +12,11 @@ from starlette.responses import Response
 from smart_auth.authorization import Authorization
 from smart_auth.errors import CREDENTIAL_NOT_RECOGNIZED, OAuthError, access_denied
 from smart_auth.gates import CONDITIONS, CONTACT, own_record
+from smart_auth.identity.assurance import reaches
 from smart_auth.identity.contact import Contact, ContactChanged
 from smart_auth.identity.logons import email_of
 from smart_auth.mail import Message
-from smart_auth.own_logon_pages import is_owner
+from smart_auth.own_logon_pages import SIGN_IN, is_owner
 from smart_auth.pages.render import page
 from smart_auth.random_secrets import digest
 from smart_auth.records import ACCOUNTS, Account
@@ -33,39 +34,66 @@ def pages(parts: Authorization, gates: tuple[Gate, ...]) -> dict[str, PageEndpoi
     """The pages by their paths; none where neither contact data nor conditions are asked for."""
     found: dict[str, PageEndpoint] = {}
     if parts.portal.contacts is not None:
-        found[CONTACT] = PageEndpoint(parts, StepPage(contact, gates))
+        found[CONTACT] = PageEndpoint(parts, ContactPage(gates))
     if parts.portal.conditions is not None:
         found[CONDITIONS] = PageEndpoint(parts, ConditionsPage(gates))
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class ContactPage:
+    """Contact data: on the way to a code when it is time to look at them, and for whoever comes to change them."""
+
+    gates: tuple[Gate, ...]
+
+    async def __call__(self, visit: Visit) -> Response:
+        """Raises OAuthError for a request that is over, for a form that another page sent, and 403 without a record."""
+        if visit.value("request"):
+            return await StepPage(contact, self.gates)(visit)
+        if visit.account is None or visit.session is None:
+            return see(f"{SIGN_IN}contact")
+        patient = own_record(visit.account)
+        if patient is None or not reaches(visit.session.acr, "level2"):
+            raise OAuthError(403, "insufficient-assurance", "There is no record that this sign-in opens.")
+        if visit.is_post:
+            visit.check_form()
+        return await _answered(visit, visit.account, patient, None) or see(f"{CONTACT}?done=yes")
+
+
 async def contact(visit: Visit, at: Arrival, there: str) -> Response:
     """GET shows what the record says, POST confirms or changes it."""
-    contacts = visit.parts.portal.contacts
     patient = None if at.account is None else own_record(at.account)
-    if there != CONTACT or contacts is None or at.account is None or patient is None:
+    if there != CONTACT or at.account is None or patient is None:
         return see(page_of(there, at.request.id))
+    return await _answered(visit, at.account, patient, at) or see(page_of(LOGIN, at.request.id))
+
+
+async def _answered(visit: Visit, account: Account, patient: str, at: Arrival | None) -> Response | None:
+    """The page; None where the contact data are confirmed."""
+    contacts = visit.parts.portal.contacts
+    if contacts is None:
+        return None
     current = await contacts.read(patient) or Contact()
     if not visit.is_post:
-        return _contact_page(visit, at, _offered(current, at.account), current)
+        return _contact_page(visit, account, at, _offered(current, account), current)
     typed = _typed(visit, current)
     if faults := typed.faults():
-        return _contact_page(visit, at, typed, current, faults)
+        return _contact_page(visit, account, at, typed, current, faults)
     if visit.value("seen") != _seen(current):
         # What was confirmed is not what stands there any more: it must not overwrite what nobody has looked at.
-        return _contact_page(visit, at, current, current, (_CHANGED,), 409)
-    is_sure = await _is_owner(visit, at.account)
-    if not is_sure and (visit.value("password") or _is_new(typed.email, current, at.account)):
-        return _contact_page(visit, at, typed, current, (CREDENTIAL_NOT_RECOGNIZED,), 401)
+        return _contact_page(visit, account, at, current, current, (_CHANGED,), 409)
+    is_sure = await _is_owner(visit, account)
+    if not is_sure and (visit.value("password") or _is_new(typed.email, current, account)):
+        return _contact_page(visit, account, at, typed, current, (CREDENTIAL_NOT_RECOGNIZED,), 401)
     try:
-        await contacts.verify(at.account.id, patient, typed)
+        await contacts.verify(account.id, patient, typed)
     except ContactChanged:
         current = await contacts.read(patient) or Contact()
-        return _contact_page(visit, at, current, current, (_CHANGED,), 409)
-    await _verified(visit, at.account, patient, typed != current)
-    if is_sure and typed.email and email_of(typed.email) != at.account.email:
-        await _send_link(visit, at.account, typed.email)
-    return see(page_of(LOGIN, at.request.id))
+        return _contact_page(visit, account, at, current, current, (_CHANGED,), 409)
+    await _verified(visit, account, patient, typed != current)
+    if is_sure and typed.email and email_of(typed.email) != account.email:
+        await _send_link(visit, account, typed.email)
+    return None
 
 
 def _offered(current: Contact, account: Account) -> Contact:
@@ -181,19 +209,26 @@ def _seen(contact: Contact) -> str:
 
 
 def _contact_page(
-    visit: Visit, at: Arrival, shown: Contact, current: Contact, faults: tuple[str, ...] = (), status: int = 400
+    visit: Visit,
+    account: Account,
+    at: Arrival | None,
+    shown: Contact,
+    current: Contact,
+    faults: tuple[str, ...] = (),
+    status: int = 400,
 ) -> Response:
     values = {
-        "app": at.client.name,
-        "account": at.account,
-        "request": at.request.id,
+        "app": None if at is None else at.client.name,
+        "account": account,
+        "request": "" if at is None else at.request.id,
+        "done": visit.value("done") == "yes" and not faults,
         "csrf": visit.csrf,
         "contact": shown,
         "street": tuple(zip(_STREET, (*shown.lines, "", "", ""), strict=False)),
         "seen": _seen(current),
         "days": visit.parts.settings.contact_verification_days,
         "is_mail_available": visit.parts.portal.mail.is_available,
-        "has_password": at.account is not None and bool(at.account.password_hash),
+        "has_password": bool(account.password_hash),
         "faults": faults,
         "fault": " ".join(faults),
     }

@@ -3,6 +3,7 @@
 https://www.rfc-editor.org/rfc/rfc5322#section-3.6
 """
 
+import time
 from collections.abc import Callable
 
 from smart_auth.documents import Documents
@@ -24,9 +25,9 @@ class Mailbox:
     async def __call__(self, message: Message) -> None:
         """Keep a letter; the oldest goes where there are too many."""
         now = self._now()
-        entry = MailboxEntry(
-            id=f"{now:012x}{new_id()}", to=message.to, subject=message.subject, text=message.text, sent_at=now
-        )
+        # Of letters of one second the later is the newer one too.
+        id = f"{now:012x}{time.time_ns():016x}{new_id()}"
+        entry = MailboxEntry(id=id, to=message.to, subject=message.subject, text=message.text, sent_at=now)
         await self._documents.insert(MAILBOX, entry.id, kept(entry))
         for old in (await self._documents.find(MAILBOX, {}))[:-NEWEST]:
             await self._documents.remove(MAILBOX, old["id"])

@@ -100,6 +100,7 @@ def _links(visit: Visit, account: Account, is_sure: bool) -> list[tuple[str, str
     links = (
         ("/auth/logon/password", "Change your password", has_password),
         ("/auth/one-time-codes", "One-time codes", has_password),
+        ("/auth/contact", "Contact data and e-mail address", has_record and portal.contacts is not None),
         ("/auth/cards", "Your cards", portal.cards is not None),
         ("/auth/card/register?next=cards", "Register a PIV card", None not in (portal.cards, portal.registry)),
         *((f"/auth/provider/{each.name}?next=manage", f"Sign-in by {each.label}", True) for each in portal.providers),

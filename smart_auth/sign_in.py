@@ -27,6 +27,7 @@ AFTERWARDS = {
     "upgrade": "/auth/logon/upgrade",
     "codes": "/auth/one-time-codes",
     "cards": "/auth/cards",
+    "contact": "/auth/contact",
     "password": "/auth/logon/password",
     "deactivate": "/auth/logon/deactivate",
     "registration": "/auth/registration/status",

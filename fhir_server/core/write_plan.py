@@ -35,7 +35,8 @@ class IndexValues(msgspec.Struct, frozen=True):
 
     `categories` are the tokens of the parameter `category`, on types that have it. `participants` are the places
     (`Practitioner/p7`) of those who take part, on types that are seen by these alone. `about` are the places of what it
-    is about, on types that are hidden with that. `withheld` says that it holds an identifier that is shown to few.
+    is about, on types that are hidden with that; `files`, of what has labels, those of the Binaries with its content,
+    which no row keeps. `withheld` says that it holds an identifier that is shown to few.
     `owned_tokens` is `pt`, `tokens`
     `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`, `positions` `g` (longitude,
     latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as they stand. `set_version`
@@ -48,6 +49,7 @@ class IndexValues(msgspec.Struct, frozen=True):
     categories: tuple[str, ...] = ()
     participants: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     withheld: bool = False
     owned_tokens: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()

@@ -4,7 +4,7 @@ to whom its subject does, and are hidden with that.
 docs/storage.md; the types and their paths are in definitions/owners.py.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from fhir_server.core.reference import parse_reference
@@ -19,6 +19,8 @@ from fhir_server.search.index import also_labelled, hiding_labels, owned_by
 from fhir_server.store import inherited, resources
 from fhir_server.store.inherited import Passed
 from fhir_server.store.resources import WHOEVER, Within
+
+_FILE = "Binary"
 
 Owners = dict[tuple[str, str], tuple[str, ...]]
 """By type and id."""
@@ -58,7 +60,7 @@ async def with_labels(context: RequestContext, plan: WritePlan) -> WritePlan:
     To a caller who is bound to patients only the records that the writing belongs to say anything: whoever writes about
     a stranger's resource must not see by the writing's own absence that it is there. Raises FhirError 503.
     """
-    if not any(isinstance(document, Put) and document.index.about for document in plan.documents):
+    if not any(isinstance(each, Put) and (each.index.about or each.type == _FILE) for each in plan.documents):
         return plan
     planned = {
         f"{each.type}/{each.id}": Passed(each.index.owners, hiding_labels(each.index.labels, each.index.tokens))
@@ -68,10 +70,13 @@ async def with_labels(context: RequestContext, plan: WritePlan) -> WritePlan:
     about = {place for each in plan.documents if isinstance(each, Put) for place in each.index.about}
     known = await inherited.labels_of(context.server.database, about - planned.keys()) | planned
     documents = list(plan.documents)
+    content = await _of_content(context, plan)
     for _ in range(2):
         for position, document in enumerate(documents):
-            if isinstance(document, Put) and document.index.about:
-                index = also_labelled(document.index, _labels(context, document, known))
+            if isinstance(document, Put) and (document.index.about or document.id in content):
+                found = [known[place] for place in document.index.about if place in known]
+                found += content.get(document.id, ()) if document.type == _FILE else ()
+                index = also_labelled(document.index, _labels(context, document, found))
                 documents[position] = replace(document, index=index)
                 labels = hiding_labels(index.labels, index.tokens)
                 known[f"{document.type}/{document.id}"] = Passed(index.owners, labels)
@@ -86,20 +91,48 @@ async def hide_what_was_written(context: RequestContext, plan: WritePlan, writte
     for each in written:
         if each.new_labels:
             await inherited.spread_again(database, each.type, each.id, each.new_labels)
+    for document in plan.documents:
+        if isinstance(document, Put) and document.index.files:
+            await _hide_files(context, document)
     about = [document for document in plan.documents if isinstance(document, Put) and document.index.about]
     places = {place for document in about for place in document.index.about}
     places -= {f"{each.type}/{each.id}" for each in plan.documents}
     known = await inherited.labels_of(database, places) if places else {}
     for document in about:
-        if new := set(_labels(context, document, known)).difference(document.index.labels):
+        found = [known[place] for place in document.index.about if place in known]
+        if new := set(_labels(context, document, found)).difference(document.index.labels):
             await inherited.take_over(database, document.type, document.id, new)
 
 
-def _labels(context: RequestContext, document: Put, known: Mapping[str, Passed]) -> list[str]:
+def _labels(context: RequestContext, document: Put, found: Iterable[Passed]) -> list[str]:
+    """Those of what was found that hide the document too."""
     everybodys = not is_bound_to_patients(context.sight)
-    found = [known[place] for place in document.index.about if place in known]
     owners = set(document.index.owners)
     return [label for each in found if everybodys or not owners.isdisjoint(each.owners) for label in each.labels]
+
+
+async def _of_content(context: RequestContext, plan: WritePlan) -> dict[str, list[Passed]]:
+    """By the id of a Binary: what the documents pass on whose content it is, the stored ones and those of the plan."""
+    found: dict[str, list[Passed]] = {}
+    for each in plan.documents:
+        if isinstance(each, Put) and each.type == _FILE:
+            found[each.id] = list(await inherited.of_documents(context.server.database, each.id, context.own_bases))
+    for each in plan.documents:
+        if isinstance(each, Put):
+            for place in each.index.files:
+                passed = Passed(each.index.owners, hiding_labels(each.index.labels, each.index.tokens))
+                found.setdefault(place.removeprefix(f"{_FILE}/"), []).append(passed)
+    return found
+
+
+async def _hide_files(context: RequestContext, document: Put) -> None:
+    """Give the Binaries of the same record that hold the content of a document its labels."""
+    labels = hiding_labels(document.index.labels, document.index.tokens)
+    database = context.server.database
+    for place, file in (await inherited.labels_of(database, document.index.files)).items():
+        is_same = not set(document.index.owners).isdisjoint(file.owners)
+        if is_same and (new := set(labels).difference(file.labels)):
+            await inherited.take_over(database, _FILE, place.removeprefix(f"{_FILE}/"), new)
 
 
 def is_open(type: str, index: IndexValues) -> bool:

@@ -88,6 +88,9 @@ def put(
     """
     type: str = resource["resourceType"]
     held = permit(context, type, method)
+    for contained in resource.get("contained", ()):
+        # What is ordered inside another resource is found and read as an order too.
+        refuse_without_card(context, contained["resourceType"], method)
     resource = agency.stamped(context, resource, method)
     index = _index(context, resource, id)
     # Whose record a Provenance is shows once what it is about was looked up: then it is judged (`about.with_owners`).

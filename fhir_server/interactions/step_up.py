@@ -7,9 +7,7 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.write_plan import Method
 from fhir_server.interactions.context import RequestContext
-
-ORDERS = frozenset({"MedicationRequest", "ServiceRequest", "DeviceRequest", "NutritionOrder", "VisionPrescription"})
-"""What practitioners order, so that somebody is treated otherwise than before."""
+from fhir_server.policy_writes import ORDERS
 
 CHALLENGE = 'Bearer realm="fhir", error="insufficient_user_authentication", acr_values="card"'
 """What the client sends to authorize for a token that is enough (RFC 9470 section 3): `acr_values`, with a sentence."""

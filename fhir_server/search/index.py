@@ -3,7 +3,8 @@
 https://hl7.org/fhir/R4/search.html; the shapes of the fields are in docs/storage.md.
 """
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -155,6 +156,7 @@ def index_values(
         categories=_categories(type, tokens),
         participants=_participants(type, tokens),
         about=_about(type, resource, entries),
+        files=_files(type, resource, _labels(meta), entries),
         withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
@@ -288,20 +290,43 @@ def _participants(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _about(type: str, resource: Resource, entries: Entries) -> tuple[str, ...]:
-    """The places of this server's resources that it is about: not of patients, who hide nothing by labels of theirs."""
-    rule = owner_rule(type)
-    if rule.kind != "rule":
+    """The places of this server's resources that it speaks of anywhere: not of patients, nor of what is in nobody's
+    record, which hide nothing by labels of theirs.
+    """
+    if owner_rule(type).kind != "rule":
         return ()
-    found: dict[str, None] = {}
-    for path in rule.paths:
-        value: Any = resource.get(path) or ()
-        for each in value if isinstance(value, list) else (value,):
-            text = each.get("reference") if isinstance(each, dict) else None
-            place = reference.located_in(entries, text) if text else None
-            named, _, id = (place or "").partition("/")
-            if place is not None and named != "Patient" and is_resource_type(named) and is_id(id):
-                found[place] = None
-    return tuple(found)
+    places = (reference.located_in(entries, text) for text in _texts(resource, "reference") if text)
+    return tuple(place for place in dict.fromkeys(places) if place is not None and _is_of_a_record(place))
+
+
+def _is_of_a_record(place: str) -> bool:
+    type, _, id = place.partition("/")
+    return is_resource_type(type) and owner_rule(type).kind not in ("self", "shared") and bool(is_id(id))
+
+
+def _files(type: str, resource: Resource, labels: tuple[str, ...], entries: Entries) -> tuple[str, ...]:
+    """The places of the Binaries that a resource with labels has its content in."""
+    if not labels or owner_rule(type).kind == "rule":
+        return ()
+    texts = [*_texts(resource, "url"), *_texts(resource, "reference")]
+    places = dict.fromkeys(reference.located_in(entries, text) for text in texts if "Binary/" in text)
+    return tuple(place for place in places if place is not None and _FILE(place))
+
+
+_FILE = re.compile(r"Binary/[A-Za-z0-9.-]{1,64}", re.ASCII).fullmatch
+
+
+def _texts(value: Any, name: str) -> Iterator[str]:
+    """The texts of all members of this name, at any depth."""
+    if isinstance(value, list):
+        for each in value:
+            yield from _texts(each, name)
+    elif isinstance(value, dict):
+        for key, each in value.items():
+            if key == name and isinstance(each, str):
+                yield each
+            else:
+                yield from _texts(each, name)
 
 
 @cache

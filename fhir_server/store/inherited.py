@@ -11,6 +11,8 @@ from fhir_server.search.index import hiding_labels
 from fhir_server.store.mongo import Database, Document, DriverError, Session, refusal
 from fhir_server.store.rows import history_collection
 
+_MOST = 1_000
+"""Documents that share one Binary."""
 _DEEP = 3
 """A Task about the Provenance of a Binary."""
 
@@ -43,6 +45,19 @@ async def labels_of(database: Database, places: Iterable[str]) -> dict[str, Pass
             labels = hiding_labels(row["labels"], row.get("t") or ())
             found[f"{type}/{row['_id']}"] = Passed(tuple(row["owners"]), labels)
     return found
+
+
+async def of_documents(database: Database, id: str, own_bases: Iterable[str]) -> tuple[Passed, ...]:
+    """What the documents pass on that have a Binary for their content. Raises FhirError 503."""
+    urls = [f"Binary/{id}", *(f"{base}/Binary/{id}" for base in own_bases)]
+    named = {"t": {"$in": [f"location|{url}" for url in urls]}}
+    marks = {"$filter": {"input": "$t", "cond": _MARKS}}
+    fields = {"owners": 1, "labels": 1, "t": marks}
+    try:
+        rows = await database.collections["DocumentReference"].find(named, fields).limit(_MOST).to_list(None)
+    except DriverError as error:
+        raise refusal(error) from error
+    return tuple(Passed(tuple(row["owners"]), hiding_labels(row["labels"], row["t"])) for row in rows)
 
 
 async def spread(

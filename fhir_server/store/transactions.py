@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from fhir_server.core import outcome
@@ -17,7 +17,7 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import stamped
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
-from fhir_server.search.index import hiding_labels
+from fhir_server.search.index import also_labelled, hiding_labels
 from fhir_server.store import claims, indexes, inherited
 from fhir_server.store.abandoned import end_abandoned
 from fhir_server.store.kept import refuse_change
@@ -217,6 +217,10 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
         return _written(document, *_stamp(current), current["body"], created=False, changed=False)
     version, updated = _next_stamp(current, moment)
     body = stamped(document.resource, document.id, version, updated)
+    if document.type == "Binary" and current is not None:
+        # A document may have its content in it, and says so itself: not the Binary.
+        index = also_labelled(document.index, hiding_labels(current["labels"], ()))
+        document = replace(document, index=index)
     row = current_row(document, version, updated, body)
     if current is None:
         rows.inserted.append(row)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from smart_auth.identity.accounts import LoginTaken
+from smart_auth.identity.persons import PersonTaken
 from smart_auth.mail import is_address
 from smart_auth.records import ACCOUNTS, EXTERNAL_LOGINS, PENDING_LOGINS, SESSIONS, Account, read
 
@@ -100,7 +101,12 @@ class Logons:
         return bound
 
     async def upgrade_by_word(self, account: Account, patient: str) -> None:
-        """Level 2 with the record of whom an administrator has identified: no registry is asked, nobody claimed."""
+        """Level 2 with the record of whom an administrator has identified: no registry is asked, nobody claimed.
+
+        Raises PersonTaken where it is another account's own.
+        """
+        if await self._parts.persons.holder_of(patient, besides=account.id) is not None:
+            raise PersonTaken
         others = [each for each in account.patients if each != patient]
         changed = await self._parts.accounts.change(
             account.id, level="level2", patients=[patient, *others], fhir_user=f"Patient/{patient}"

@@ -40,7 +40,7 @@ class Persons:
         """
         if account.kind != "patient":
             raise ValueError("Only an account of the kind patient stands for a beneficiary.")
-        if await self.is_barred(dod_id, patient):
+        if await self.is_barred(dod_id) or await self.holder_of(patient, besides=account.id) is not None:
             raise PersonTaken
         person = self._seal.keyed_digest(dod_id)
         await self._say_person(account, person)
@@ -57,18 +57,22 @@ class Persons:
             raise PersonTaken
         return bound
 
-    async def is_barred(self, dod_id: str, patient: str | None = None) -> bool:
-        """Whether an administrator has disabled the account of this person, or one whose own record is this Patient.
-
-        Nobody else's account may then stand for them: only `account enable` undoes it.
-        """
+    async def is_barred(self, dod_id: str) -> bool:
+        """Whether an administrator has disabled the account of this person: only `account enable` undoes it."""
         account = await self.account_of(dod_id)
-        if account is not None and account.is_disabled:
-            return True
-        # One that was given the record by word has no claim.
-        found = [] if patient is None else await self._documents.find(ACCOUNTS, {"patients": patient})
-        those = (read(Account, each) for each in found)
-        return any(each.is_disabled and each.kind == "patient" and each.patients[0] == patient for each in those)
+        return account is not None and account.is_disabled
+
+    async def holder_of(self, patient: str, besides: str = "") -> Account | None:
+        """The account whose own record this Patient is, in use or disabled; one that was given it by word has no claim.
+
+        Nobody else's account may then stand for that person.
+        """
+        for document in await self._documents.find(ACCOUNTS, {"patients": patient}):
+            found = read(Account, document)
+            is_own = found.kind == "patient" and found.patients[0] == patient and found.id != besides
+            if is_own and not _is_given_up(found):
+                return found
+        return None
 
     async def account_of(self, dod_id: str) -> Account | None:
         """The account that stands for this person, whether or not it may sign in."""

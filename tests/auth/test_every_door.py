@@ -45,7 +45,7 @@ DOORS: Mapping[str, tuple[str, ...]] = {
 /auth/conditions                  200       200       200       200       200       400       400
 /auth/confirm                     400       400       400       400       400       403       403
 /auth/consent                     400       400       400       400       400       400       400
-/auth/contact                     400       400       400       400       400       400       400
+/auth/contact                     login     403       200       403       403       login     403
 /auth/family                      login     403       200       403       403       login     403
 /auth/family/enroll               login     403       200       403       403       login     403
 /auth/introspect                  405       405       405       405       405       400       400

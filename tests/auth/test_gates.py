@@ -362,6 +362,50 @@ class TestANewAddress:
         assert door.letters.sent == []
 
 
+class TestOnesOwnContactPage:
+    """Whoever was asked once finds the page again by themselves."""
+
+    async def at_home(self, door: Gated, username: str = "ann") -> Seen:
+        await door.browser.sign_in(await door.browser.go("/auth/login"), username)
+        return await door.browser.go("/auth/manage")
+
+    async def test_it_is_linked_and_changes_the_record_and_the_address(self, door: Gated) -> None:
+        assert "/auth/contact" in (await self.at_home(door)).html.xpath("//main//a/@href")
+        seen = await door.browser.go("/auth/contact")
+        assert seen.status == 200 and "is let in" not in seen.text
+        seen = await door.browser.send(seen, email="new@example.org", password=PASSWORD)
+        assert (seen.path, seen.status) == ("/auth/contact", 200) and "written into your record" in seen.text
+        assert door.records.contacts["p1"].email == "new@example.org"
+        assert [each.to for each in door.letters.sent] == ["new@example.org"]
+
+    async def test_a_new_address_takes_the_password_there_too(self, door: Gated) -> None:
+        await self.at_home(door)
+        before = door.records.contacts["p1"]
+        seen = await door.browser.send(
+            await door.browser.go("/auth/contact"), email="new@example.org", password="wrong"
+        )
+        assert seen.status == 401
+        assert door.records.contacts["p1"] == before and not door.letters.sent
+
+    async def test_who_is_not_signed_in_does_so_first_and_comes_back(self, door: Gated) -> None:
+        seen = await door.browser.go("/auth/contact")
+        assert seen.path == "/auth/login"
+        assert (await door.browser.sign_in(seen)).path == "/auth/contact"
+
+    async def test_level_1_and_those_without_a_record_see_none(self, door: Gated) -> None:
+        await door.set(level="level1")
+        seen = await self.at_home(door)
+        assert "/auth/contact" not in seen.html.xpath("//main//a/@href")
+        assert (await door.browser.go("/auth/contact")).status == 403
+
+    async def test_a_form_of_another_page_changes_nothing(self, door: Gated) -> None:
+        await self.at_home(door)
+        before = door.records.contacts["p1"]
+        answer = await door.browser.http.post("/auth/contact", data={"csrf": "made-up", "phone": "555-0199"})
+        assert answer.status_code == 403
+        assert door.records.contacts["p1"] == before
+
+
 class TestConditions:
     async def passed_contact(self, door: Gated) -> Seen:
         await door.set(contact_verified_at=door.server.clock())

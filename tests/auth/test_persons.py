@@ -168,6 +168,29 @@ class DisabledMeanwhile(MemoryDocuments):
         return await super().change(kind, id, changes, where)
 
 
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_record_that_an_account_in_use_was_given_by_word_goes_to_no_other_account(
+    documents: MemoryDocuments, persons: Persons, given_up: bool
+) -> None:
+    """Four numbers are known to relatives too: they must not take over what somebody uses."""
+    await account(documents, "holder", patients=("p1",), is_logon_active=not given_up)
+    other = await account(documents, "other")
+    if given_up:
+        assert (await persons.bind(other, DOD_ID, "p1", "level2")).patients == ("p1",)
+        return
+    with pytest.raises(PersonTaken):
+        await persons.bind(other, DOD_ID, "p1", "level2")
+    assert await now(documents, "other") == other
+    assert await persons.account_of(DOD_ID) is None
+
+
+async def test_who_acts_for_a_record_does_not_keep_it_from_its_owner(
+    documents: MemoryDocuments, persons: Persons
+) -> None:
+    await account(documents, "parent", patients=("p0", "p1"))
+    assert (await persons.bind(await account(documents, "ann"), DOD_ID, "p1", "level2")).patients == ("p1",)
+
+
 async def test_an_account_that_is_disabled_while_its_claim_moves_keeps_it() -> None:
     documents = DisabledMeanwhile(Clock())
     persons = Persons(documents, Accounts(documents, Clock()), SEAL, Clock())

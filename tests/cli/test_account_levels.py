@@ -123,6 +123,10 @@ def test_an_upgrade_by_word_gives_the_record_and_ends_what_was_granted(
     assert row(command, "ann").startswith("ann patient level2 p1")
     time.sleep(NOTICED_SECONDS)
     assert status() == 401
+    # A record that somebody uses is not given to a second one by a slip of the tongue.
+    added(command, "ben", "--level", "level1")
+    assert "another account's own" in command("account", "upgrade", "ben", "--patient", "p1", code=2)
+    assert row(command, "ben").startswith("ben patient level1")
 
 
 def test_a_new_password_by_command_ends_what_was_granted(running: tuple[RunningServer, Commands]) -> None:

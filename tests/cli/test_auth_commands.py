@@ -188,8 +188,8 @@ def test_clients_are_listed_rotated_and_removed(commands: Commands) -> None:
         (("account", "add", "ann", "--kind", "practitioner"), "needs --fhir-user"),
         (("account", "add", "ann", "--kind", "practitioner", "--fhir-user", "Patient/p1"), "needs --fhir-user"),
         (("account", "add", "ann", "--kind", "admin", "--fhir-user", "ann"), "--fhir-user must be"),
-        (("account", "add", "ann", "--kind", "admin"), "at least 8 characters"),
-        (("account", "password", "nobody"), "at least 8 characters"),
+        (("account", "add", "ann", "--kind", "admin"), "at least 15 characters"),
+        (("account", "password", "nobody"), "no account nobody"),
         (("client", "add", "--name", "App"), "Say --redirect-uri"),
         (("client", "add", "--name", "App", "--system"), "say --jwks"),
         (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from fhir_server.care.proxies import ACT_CODE
 from fhir_server.definitions.parameter_set import STANDARD
 from fhir_server.interactions import transaction
 from fhir_server.interactions.context import RequestContext
@@ -17,7 +18,7 @@ from fhir_server.store import reindex
 from fhir_server.store.reindex import Progress, Work
 from fhir_server.store.rows import indexed_by
 from tests.rest.families import as_ana, stored_family, told
-from tests.rest.in_process import opened, put
+from tests.rest.in_process import BASE, opened, put
 from tests.rest.narrowing import found, get, practitioner, seen_by
 
 pytestmark = pytest.mark.asyncio
@@ -60,6 +61,15 @@ def about(place: str, id: str, of: str = "teen") -> list[dict[str, Any]]:
 async def write(context: RequestContext, *resources: dict[str, Any]) -> None:
     for each in resources:
         await put(context, each)
+
+
+async def bundled(context: RequestContext, *resources: dict[str, Any]) -> None:
+    """Write all in one transaction."""
+    entries = [
+        {"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
+        for each in resources
+    ]
+    await transaction.transaction(context, {"resourceType": "Bundle", "type": "transaction", "entry": entries})
 
 
 async def is_read(context: RequestContext, place: str) -> bool:
@@ -140,13 +150,82 @@ async def test_a_label_goes_down_the_whole_chain(family: RequestContext) -> None
     assert not await is_read(here, "Provenance/after")
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"basedOn": [{"reference": "Condition/hidden"}]},
+        {"reasonReference": {"reference": "Condition/hidden"}},
+        {"partOf": [{"reference": "Task/hidden"}]},
+        {"input": [{"type": {"text": "about"}, "valueReference": {"reference": "Condition/hidden"}}]},
+    ],
+)
+async def test_a_task_that_speaks_of_it_elsewhere_is_hidden_too(family: RequestContext, more: dict[str, Any]) -> None:
+    condition = {
+        "resourceType": "Condition",
+        "id": "hidden",
+        "subject": {"reference": "Patient/teen"},
+        "meta": {"security": [{"system": ACT_CODE, "code": "SEX"}]},
+    }
+    task = about("Observation/teen-plain", "x")[1]
+    await write(family, condition, about("Condition/hidden", "hidden")[1], task)
+    here = await as_ana(family)
+    assert await is_read(here, "Task/x")
+    await put(family, task | more)
+    assert not await is_read(here, "Task/x")
+
+
+def document(id: str, url: str, *labels: str, of: str = "teen") -> dict[str, Any]:
+    """A DocumentReference whose content is at an address."""
+    found: dict[str, Any] = {
+        "resourceType": "DocumentReference",
+        "id": id,
+        "status": "current",
+        "subject": {"reference": f"Patient/{of}"},
+        "content": [{"attachment": {"contentType": "text/plain", "url": url}}],
+    }
+    security = [{"system": ACT_CODE, "code": each} for each in labels]
+    return found | ({"meta": {"security": security}} if labels else {})
+
+
+def file(id: str, of: str = "teen") -> dict[str, Any]:
+    """A Binary that says itself that it is in a patient's record, as many are stored."""
+    context = {"reference": f"Patient/{of}"}
+    return {"resourceType": "Binary", "id": id, "contentType": "text/plain", "securityContext": context, "data": "Zm9v"}
+
+
+@pytest.mark.parametrize("order", ["file first", "document first", "label later", "one bundle"])
+@pytest.mark.parametrize("url", ["Binary/f", f"{BASE}/Binary/f"])
+async def test_the_file_of_a_hidden_document_is_hidden(family: RequestContext, order: str, url: str) -> None:
+    here = await as_ana(family)
+    await write(family, file("open"), document("open", "Binary/open"))
+    hidden = document("d", url, "MH")
+    match order:
+        case "file first":
+            await write(family, file("f"), hidden)
+        case "document first":
+            await write(family, hidden, file("f"))
+        case "label later":
+            await write(family, file("f"), file("f"), document("d", url))
+            assert await is_read(here, "Binary/f")
+            await put(family, hidden)
+            assert not await is_read(here, "Binary/f/_history/1")
+        case _:
+            await bundled(family, file("f"), hidden)
+    assert not await is_read(here, "Binary/f")
+    assert "Binary/f" not in await found(here, "Binary?_lastUpdated=gt2000-01-01")
+    assert await is_read(here, "Binary/open")
+    # A new version of the file alone says nothing of the document.
+    await put(family, file("f") | {"contentType": "text/csv"})
+    assert not await is_read(here, "Binary/f")
+
+
+async def test_nobody_hides_the_file_of_another_record(family: RequestContext) -> None:
+    await write(family, file("f", "kid"), document("d", "Binary/f", "MH"))
+    assert await is_read(await as_ana(family), "Binary/f")
+
+
 async def test_within_one_bundle_too(family: RequestContext) -> None:
-    written = (about("Observation/new", "x")[0], told("new", "teen", "MH"), told("open", "teen"))
-    entries = [
-        {"resource": each, "request": {"method": "PUT", "url": f"{each['resourceType']}/{each['id']}"}}
-        for each in written
-    ]
-    await transaction.transaction(family, {"resourceType": "Bundle", "type": "transaction", "entry": entries})
+    await bundled(family, about("Observation/new", "x")[0], told("new", "teen", "MH"), told("open", "teen"))
     here = await as_ana(family)
     assert "Observation/open" in await found(here, "Observation")
     assert await found(here, "Provenance") == set()

@@ -15,7 +15,8 @@ from msgspec import structs
 from fhir_server.core.outcome import FhirError
 from fhir_server.interactions import batch, create, delete, update
 from fhir_server.interactions.context import RequestContext
-from fhir_server.interactions.step_up import ORDERS
+from fhir_server.policy import Sight
+from fhir_server.policy_writes import ORDERS
 from fhir_server.rest.caller import refuse_administration
 from smart_auth.access import AccessContext
 from tests.rest.access import as_bearer, guarded, scopes
@@ -79,6 +80,37 @@ async def test_in_a_batch_the_order_alone_is_refused(context: RequestContext) ->
     assert answer.body is not None
     assert b'"status":"401' in answer.body.replace(b" ", b"") and b"6044" in answer.body
     assert b'"status":"201' in answer.body.replace(b" ", b"")
+
+
+async def test_an_order_inside_another_resource_is_one(context: RequestContext) -> None:
+    plan = {
+        "resourceType": "CarePlan",
+        "status": "active",
+        "intent": "plan",
+        "subject": {"reference": "Patient/anna"},
+        "contained": [ORDER | {"id": "o"}],
+        "activity": [{"reference": {"reference": "#o"}}],
+    }
+    with pytest.raises(FhirError) as error:
+        await create.create(by(context), "CarePlan", plan)
+    assert "ServiceRequest" in refused(error)
+    assert (await create.create(by(context, "card"), "CarePlan", plan)).status == 201
+
+
+async def test_a_patients_contained_order_is_no_order(context: RequestContext) -> None:
+    own = structs.replace(
+        context,
+        sight=Sight(
+            AccessContext("anna", "app", "patient", scopes("patient/*.cruds"), patient="anna", patients=("anna",))
+        ),
+    )
+    asked = ORDER | {"id": "o", "intent": "proposal"}
+    goal = GOAL | {"addresses": [{"reference": "#o"}]}
+    with pytest.raises(FhirError) as error:
+        await create.create(own, "Goal", goal | {"contained": [ORDER | {"id": "o"}]})
+    assert error.value.status == 403
+    assert error.value.issues[0].expression == "Goal.contained[0]"
+    assert (await create.create(own, "Goal", goal | {"contained": [asked]})).status == 201
 
 
 async def test_with_a_card_the_order_is_written(context: RequestContext) -> None:
