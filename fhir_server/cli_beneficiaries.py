@@ -22,6 +22,7 @@ from fhir_server.settings import Settings
 
 if TYPE_CHECKING:
     from fhir_server.care.beneficiary_class import BeneficiaryClass
+    from fhir_server.core.resource import Resource
     from fhir_server.interactions.context import RequestContext
     from fhir_server.record_status import RecordStatus
 
@@ -38,7 +39,11 @@ def about() -> None:
 
 
 @beneficiaries.command("show")
-def show(patient: PATIENT, data_dir: DATA_DIR = None) -> None:
+def show(
+    patient: PATIENT,
+    numbers: Annotated[bool, typer.Option("--numbers", help="Print birth date and numbers too.")] = False,
+    data_dir: DATA_DIR = None,
+) -> None:
     """Show the classes in force today, and every coverage with its period."""
 
     async def shown(status: "RecordStatus", context: "RequestContext") -> None:
@@ -56,6 +61,8 @@ def show(patient: PATIENT, data_dir: DATA_DIR = None) -> None:
             table.add_row(told, *map(escape, days), escape(coverage.get("status", "")), escape(coverage["id"]))
         console.print(f"Today: {', '.join(sorted(standing.classes)) or 'of no class'}.", highlight=False)
         console.print(table)
+        for line in _numbers(standing.patient) if numbers else ():
+            console.print(escape(line), highlight=False)
 
     _run(shown, data_dir)
 
@@ -115,6 +122,16 @@ async def _worked(work: "Work", settings: Settings, uri: str) -> None:
         # Nobody keeps what is said on a terminal.
         await auditor.end(says_anchor=not sys.stderr.isatty())
         await mongo.close(database)
+
+
+def _numbers(patient: "Resource") -> list[str]:
+    """Birth date and identifiers, a line each."""
+    lines = [f"Birth date: {patient.get('birthDate', '')}"]
+    for each in patient.get("identifier", ()):
+        kind = each.get("type", {})
+        named = kind.get("text") or next((one.get("display") for one in kind.get("coding", ())), None)
+        lines.append(f"{named or each.get('system', '')}: {each.get('value', '')}")
+    return lines
 
 
 def _today() -> date:

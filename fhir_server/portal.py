@@ -9,7 +9,7 @@ from fhir_server.record_conditions import RecordConditions
 from fhir_server.record_contacts import RecordContacts
 from fhir_server.record_proxies import RecordProxies
 from fhir_server.record_writer import RecordWriter
-from fhir_server.registrar import RecordRegistrar
+from fhir_server.registrar import RecordRegistrar, RegistrySponsoring
 from fhir_server.settings import Settings
 from fhir_server.store import keys
 from fhir_server.store.audit import Auditor
@@ -44,6 +44,7 @@ async def portal_of(settings: Settings, server: Server, auditor: Auditor, docume
     """The portal of one process. Raises ValueError, in words for whoever runs the server, for what cannot be used."""
     seal = await _seal(settings, server)
     writer = RecordWriter(server, auditor, server.own_bases[0])
+    registry = _registry(settings, documents, seal)
     return Portal(
         seal=seal,
         mail=mail_of(settings, documents, seal, lambda: int(time.time())),
@@ -53,8 +54,8 @@ async def portal_of(settings: Settings, server: Server, auditor: Auditor, docume
         contacts=RecordContacts(writer),
         conditions=RecordConditions(writer, _conditions(settings)),
         proxies=RecordProxies(writer),
-        registry=_registry(settings, documents, seal),
-        registrar=RecordRegistrar(writer, adult_years=settings.proxy_adult_years),
+        registry=registry,
+        registrar=RecordRegistrar(writer, settings.proxy_adult_years, RegistrySponsoring(registry)),
     )
 
 

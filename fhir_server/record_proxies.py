@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 from fhir_server.care.contested import contested, review_id, review_of
 from fhir_server.care.human_name import name_in_use
-from fhir_server.care.proxies import decided_by, lets_act, without_actor
+from fhir_server.care.own_consent import consent_id, own_consent
+from fhir_server.care.proxies import band, decided_by, lets_act, without_actor
 from fhir_server.care.proxies import proxied as acts
 from fhir_server.care.registration_tasks import REGISTRATION, SYSTEM, dod_ids, sponsor_of
 from fhir_server.care.relationships import of_patient, to_patient
@@ -77,6 +78,13 @@ class RecordProxies:
                 return
         raise NoSuchRelation
 
+    async def let(self, account: Account, patient: str, related: str) -> None:
+        """The patient's own Consent names the relative. Raises NoSuchRelation, FhirError 503."""
+        for _ in range(_ATTEMPTS):
+            if await self._is_written(self._let, account, patient, related):
+                return
+        raise NoSuchRelation
+
     async def contest(self, account: Account, patient: str, related: str) -> None:
         """The RelatedPerson is no longer active, and a Task of review waits. Raises NoSuchRelation, FhirError 503."""
         for _ in range(_ATTEMPTS):
@@ -111,6 +119,26 @@ class RecordProxies:
         if not documents:
             raise NoSuchRelation
         await self.writer.commit(context, *documents)
+
+    async def _let(self, account: Account, patient: str, related: str) -> None:
+        whose, is_self = await self._concerned(account, patient, related)
+        kept = await self.writer.read("RelatedPerson", related)
+        consents = (await active_consents(self.writer.server, (patient,)))[patient]
+        if is_self or kept is None:
+            raise NoSuchRelation
+        found = self._relative(whose, kept[0], consents)
+        if found.acts:
+            return
+        if not found.can_be_let:
+            raise NoSuchRelation
+        id, context = consent_id(patient, related), self.writer.context(account.id, account.fhir_user, patient)
+        held = await self.writer.read("Consent", id)
+        given = own_consent(patient, related, format_instant(now()))
+        put = self.writer.put
+        if held is None:
+            await self.writer.commit(context, put(context, given, id, creates_only=True))
+        else:
+            await self.writer.commit(context, put(context, given, id, if_version=held[1]))
 
     async def _contested(self, account: Account, patient: str, related: str) -> None:
         whose, _ = await self._concerned(account, patient, related)
@@ -166,7 +194,12 @@ class RecordProxies:
         )
         name = name_in_use(person) or "Somebody without a name"
         is_active = person.get("active") is True
-        return Relative(id, name, to_patient(person), is_active, can_be_revoked, acts=seen is not None)
+        # What somebody would see by the patient's word of today: a deny of another Consent is not undone by it.
+        given = {**own_consent(str(patient["id"]), id, format_instant(now())), "id": consent_id(str(patient["id"]), id)}
+        is_of_age = band(patient, today, server.age_bands) == "adult" and "birthDate" in patient
+        lets = is_of_age and acts(patient, person, (*consents, given), today, server.age_bands, self._bases) is not None
+        can_be_let = seen is None and lets and "deceasedDateTime" not in patient
+        return Relative(id, name, to_patient(person), is_active, can_be_revoked, seen is not None, can_be_let)
 
     async def _beside(self, patient: str) -> list[Resource]:
         database = self.writer.server.database

@@ -17,7 +17,7 @@ from smart_auth.logon_mail import origin
 from smart_auth.records import REGISTRATIONS, Account, Registration
 from smart_auth.registration_days import is_of_age, today
 from smart_auth.registration_forms import FAMILY_PROOFS, day, proof
-from smart_auth.registrations import WANTED, Entered, Registrations, full_name
+from smart_auth.registrations import WANTED, Entered, Registrations, full_name, task_of
 from smart_auth.visit import Visit
 
 SPONSORS = frozenset({"active-duty", "reserve", "national-guard", "retiree"})
@@ -89,6 +89,9 @@ async def begun(visit: Visit, registrar: Registrar, sponsor: Sponsor, said: Depe
     registrations = Registrations(parts, registrar)
     is_adult = is_of_age(parts, dependent.birth_date)
     registration = _registration(visit, registrations, sponsor, said, dependent)
+    former = await registrations.get(registration.id)
+    if former is not None and former.sponsor == sponsor.account.id and _waits_with_account(former):
+        return await _handed_in(visit, registrar, former, said.proof)
     if not await registrations.claim(registration):
         return False
     is_wanted = bool(dependent.classes(today(parts)) & WANTED["dependent"])
@@ -113,6 +116,24 @@ async def begun(visit: Visit, registrar: Registrar, sponsor: Sponsor, said: Depe
     await parts.note("registration", f"{who} began a registration", account=sponsor.account)
     if registration.email:
         await registrations.invite(registration, origin(visit))
+    return True
+
+
+def _waits_with_account(former: Registration) -> bool:
+    """Whether the dependent has used the invitation, and what is lacking is the proof."""
+    return former.decided_at is None and former.account is not None and former.task is not None
+
+
+async def _handed_in(visit: Visit, registrar: Registrar, former: Registration, proof: Proof) -> bool:
+    """Another proof for what goes on: it changes nothing of whom the invitation went to."""
+    registrations = Registrations(visit.parts, registrar)
+    try:
+        await registrar.hand_in(task_of(former), proof)
+        await registrations.settle(former.id)
+    except RegistrarConflict:
+        return False
+    account = await visit.parts.accounts.get(former.sponsor or "")
+    await visit.parts.note("registration", "another proof for an open registration", account=account)
     return True
 
 

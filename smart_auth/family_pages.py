@@ -1,4 +1,4 @@
-"""The page of a family: for whom one acts, who stands beside oneself, and how either ends.
+"""The page of a family: for whom one acts, who stands beside oneself, and how either begins or ends.
 
 https://hl7.org/fhir/R4/relatedperson.html
 """
@@ -22,8 +22,10 @@ SIGN_IN = "/auth/login?next=family"
 _DONE = {
     "revoked": "The access has ended.",
     "contested": "The relationship is no longer in force. Staff will look at it.",
+    "let": "They see your record now.",
 }
-_MISSING = "There is nothing of the kind to end: it may have ended already. This is how it stands now."
+_BY_ACTION = {"revoke": "revoked", "contest": "contested", "let": "let"}
+_MISSING = "There is nothing of the kind to change: it may have ended already. This is how it stands now."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ def pages(parts: Authorization, gates: tuple[Gate, ...]) -> dict[str, PageEndpoi
 
 @dataclass(frozen=True, slots=True)
 class FamilyPage:
-    """GET shows; POST ends something: `action` is `revoke` or `contest`, `patient` and `related` say between whom."""
+    """GET shows; POST changes something: `action` is `revoke`, `contest` or `let`, `patient` and `related` say between
+    whom.
+    """
 
     proxies: Proxies
 
@@ -58,20 +62,21 @@ class FamilyPage:
         if not visit.is_post:
             return await self._page(visit, visit.account)
         visit.check_form()
-        return await self._ended(visit, visit.account)
+        return await self._changed(visit, visit.account)
 
-    async def _ended(self, visit: Visit, account: Account) -> Response:
+    async def _changed(self, visit: Visit, account: Account) -> Response:
         action, patient, related = visit.value("action"), visit.value("patient"), visit.value("related")
-        end = {"revoke": self.proxies.revoke, "contest": self.proxies.contest}.get(action)
-        if end is None:
-            raise OAuthError(400, "invalid_request", "Choose what to end.")
+        proxies = self.proxies
+        change = {"revoke": proxies.revoke, "contest": proxies.contest, "let": proxies.let}.get(action)
+        if change is None:
+            raise OAuthError(400, "invalid_request", "Choose what to change.")
         try:
-            await end(account, patient, related)
+            await change(account, patient, related)
         except NoSuchRelation:
             text = f"{action}: no such relation"
             await visit.parts.note("proxy", text, account=account, is_failure=True)
             return await self._page(visit, account, _MISSING)
-        done = "revoked" if action == "revoke" else "contested"
+        done = _BY_ACTION[action]
         await visit.parts.note("proxy", f"{done}: RelatedPerson/{related}", account=account, patient=patient)
         return see(f"{HERE}?done={done}")
 

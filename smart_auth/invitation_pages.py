@@ -25,6 +25,11 @@ OVER = (
     "This link has ended: it was used already, a newer one was sent, or too much time has passed. "
     "Register again to get a new one."
 )
+INVITATION_OVER = (
+    "This link has ended: it was used already, a newer one was sent, or too much time has passed. "
+    "If you chose a username and a password by it, sign in by them once your sponsor's proof is accepted. "
+    "If not, ask your sponsor for a new invitation."
+)
 EVEN_SECONDS = 1.5
 """Three times what the link of a registration takes, which writes it into the record (0.5 s on two busy cores); one of
 nobody's writes next to nothing.
@@ -124,7 +129,7 @@ class InvitedPage:
         registrations = Registrations(visit.parts, self.registrar)
         registration = None if link is None else await registrations.get(link.subject)
         if link is None or registration is None or registration.account is not None or registration.sealed is None:
-            raise OAuthError(400, "invalid_request", OVER)
+            raise OAuthError(400, "invalid_request", INVITATION_OVER)
         if not visit.is_post:
             return self._form(visit, token, ())
         attempts = f"link {link.id}"
@@ -140,7 +145,7 @@ class InvitedPage:
         if faults:
             return self._form(visit, token, faults)
         if await visit.parts.mail_links.use(INVITATION, token) is None:
-            raise OAuthError(400, "invalid_request", OVER)
+            raise OAuthError(400, "invalid_request", INVITATION_OVER)
         hashed = await passwords.hashed(visit.value("password"))
         try:
             username = visit.value("username").strip()

@@ -4,7 +4,7 @@ from starlette.responses import Response
 
 from smart_auth.errors import OAuthError
 from smart_auth.identity.eligibility import RegistryUnavailable
-from smart_auth.identity.registration import OpenTask, Registrar, RegistrarConflict, StaffDecision
+from smart_auth.identity.registration import BegunByThem, OpenTask, Registrar, RegistrarConflict, StaffDecision
 from smart_auth.pages.render import page, page_headers
 from smart_auth.records import Account
 from smart_auth.registrations import Registrations
@@ -67,6 +67,11 @@ class StaffPage:
                 await registrations.check_again(task)
             else:
                 await self.registrar.decide(task, _DECISIONS[decision], fhir_user)
+        except BegunByThem as refusal:
+            await visit.parts.note(
+                "registration", f"{decision} of their own Task/{task}", account=account, is_failure=True
+            )
+            return await self._list(visit, account, fhir_user, str(refusal), 403)
         except RegistrarConflict as conflict:
             return await self._list(visit, account, fhir_user, str(conflict), 409)
         except RegistryUnavailable:
@@ -81,6 +86,11 @@ class StaffPage:
         task, decision = visit.value("task"), visit.value("decision")
         try:
             await self.registrar.decide_relation(task, _RELATIONS[decision], fhir_user)
+        except BegunByThem as refusal:
+            await visit.parts.note(
+                "registration", f"{decision} of their own Task/{task}", account=account, is_failure=True
+            )
+            return await self._list(visit, account, fhir_user, str(refusal), 403)
         except RegistrarConflict as conflict:
             return await self._list(visit, account, fhir_user, str(conflict), 409)
         await visit.parts.note("registration", f"{decision} of Task/{task}", account=account)

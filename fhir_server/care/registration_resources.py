@@ -178,6 +178,18 @@ def proof_kind(resource: Resource) -> str | None:
     return next((kind for kind, title in PROOF_TITLES.items() if title == text), None)
 
 
+def files_of(document: Resource) -> list[str]:
+    """The ids of the Binary resources of a document."""
+    urls = [str(each.get("attachment", {}).get("url", "")) for each in document.get("content", ())]
+    return [id for kind, _, id in (url.partition("/") for url in urls) if kind == "Binary" and id and "/" not in id]
+
+
+def is_file_of(binary: Resource, patient: str) -> bool:
+    """Whether a Binary has a content, and is this Patient's: nobody is shown what is in another's record."""
+    context = binary.get("securityContext", {}).get("reference")
+    return bool(binary.get("data")) and context == f"Patient/{patient}"
+
+
 def verification(
     patient: str, status: Verification, reason: Reason | None, now: str, by: str | None = None
 ) -> Resource:

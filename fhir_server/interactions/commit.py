@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from fhir_server.core import outcome
 from fhir_server.core.trail import Accessed, AuditAction
-from fhir_server.core.write_plan import Document, Method, Put, WritePlan, Written
+from fhir_server.core.write_plan import Document, Matched, Method, Put, WritePlan, Written
 from fhir_server.interactions import admission, agency, registration, search_parameter
 from fhir_server.interactions.about import hide_what_was_written, with_labels, with_owners
 from fhir_server.interactions.accesses import is_audited
@@ -32,7 +32,7 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
     Raises FhirError 422 where a SearchParameter defines what another one does, 422 or 403 for a registration's Task
     that is not to be written so, and 403 as `with_owners` does.
     """
-    database, parameters = context.server.database, context.server.parameters
+    database, parameters, asked = context.server.database, context.server.parameters, plan
     plan = await registration.checked(context, plan)
     plan = replace(plan, effects=agency.effects(context, plan.documents))
     besides = search_parameter.changes(plan)
@@ -44,6 +44,10 @@ async def commit(context: RequestContext, plan: WritePlan) -> tuple[Written, ...
             await in_force.refresh(database, parameters)
             plan = await computed(context, admission.indexed_again, context, plan)
             continue
+        except Matched:
+            # Where the same registration was begun meanwhile, this says so.
+            await registration.checked(context, asked)
+            raise
         if besides is not None:
             await in_force.refresh(database, parameters)
         await hide_what_was_written(context, plan, written)

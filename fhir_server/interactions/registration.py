@@ -7,10 +7,12 @@ decisions at the same time one stands and the other is a 412.
 
 from dataclasses import replace
 
+from fhir_server.care.contested import related_of
 from fhir_server.care.registration import TRANSITIONS, Beneficiary, may_follow
 from fhir_server.care.registration_case import agency_of
 from fhir_server.care.registration_tasks import (
     REGISTRATION,
+    SYSTEM,
     beneficiary_of,
     changed_elements,
     moment,
@@ -20,13 +22,14 @@ from fhir_server.care.registration_tasks import (
     referenced,
     relationship_of,
     requester_of,
+    sponsor_of,
     task_kind,
 )
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Delete, Document, Expect, Put, WritePlan
+from fhir_server.core.write_plan import Absence, Claim, Delete, Document, Expect, Put, WritePlan
 from fhir_server.interactions.care_places import roles
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.parameter_types.date import to_milliseconds
@@ -40,6 +43,8 @@ _MOST_TASKS = 1_000
 _BEGINNINGS = frozenset({"requested", "received"})
 _JUDGED = frozenset({"Task", "VerificationResult"})
 _OVER = tuple(f"status|{each}|" for each, following in TRANSITIONS.items() if not following)
+_ASKS = frozenset({"patient", "practitioner"})
+"""Kinds of callers of whom one has one registration of a person open at a time."""
 _PORTALS = ("output", "partOf", "basedOn", "focus")
 """What the portal alone writes into a registration's Task when it begins."""
 
@@ -56,8 +61,26 @@ async def checked(context: RequestContext, plan: WritePlan) -> WritePlan:
     for each in plan.documents:
         if each.type == "VerificationResult" and access.kind == "practitioner":
             await _check_confirming(context, access, each)
-    documents = [await _checked(context, access, each) if each.type == "Task" else each for each in plan.documents]
-    return replace(plan, documents=tuple(documents))
+    begun: list[tuple[str, str]] = []
+    documents = [
+        await _checked(context, access, each, begun) if each.type == "Task" else each for each in plan.documents
+    ]
+    return _with_one_open(replace(plan, documents=tuple(documents)), begun)
+
+
+def _with_one_open(plan: WritePlan, begun: list[tuple[str, str]]) -> WritePlan:
+    """The plan under the condition that what begins by it does not go on already, looked at as it is written."""
+    if len(set(begun)) < len(begun):
+        raise outcome.REGISTRATION_STEP("One Bundle begins a registration twice.", "Task.for")
+    claims = tuple(Claim(f"registration of {patient} by {requester}") for patient, requester in begun)
+    absences = tuple(Absence("Task", _open_filter(patient, requester)) for patient, requester in begun)
+    return replace(plan, claims=(*plan.claims, *claims), absences=(*plan.absences, *absences))
+
+
+def _open_filter(patient: str, requester: str) -> dict[str, object]:
+    """Of the registrations of a patient (an id) that somebody began and that have not ended."""
+    tokens = [f"patient|Patient/{patient}", f"requester|{requester}", f"code|{REGISTRATION}|{SYSTEM}"]
+    return {"t": {"$all": tokens, "$nin": list(_OVER)}}
 
 
 async def _check_confirming(context: RequestContext, access: AccessContext, document: Document) -> None:
@@ -71,15 +94,23 @@ async def _check_confirming(context: RequestContext, access: AccessContext, docu
     if not people:
         return
     naming = Naming("Task", tuple(f"patient|Patient/{id}" for id in people), without=_OVER)
-    rows = await related.owned_rows(database, naming, _MOST_TASKS)
-    waiting = await related.bodies(database, "Task", [each.id for each in rows])
-    for _, body in waiting.values():
-        task = decode(body)
+    for task in await _tasks(context, naming):
         if task_kind(task) == REGISTRATION:
             await _check_place(context, access, task)
+            _check_other(access, task)
 
 
-async def _checked(context: RequestContext, access: AccessContext, document: Document) -> Document:
+async def _tasks(context: RequestContext, naming: Naming) -> list[Resource]:
+    database = context.server.database
+    rows = await related.owned_rows(database, naming, _MOST_TASKS)
+    found = await related.bodies(database, "Task", [each.id for each in rows])
+    return [decode(body) for _, (_, body) in sorted(found.items())]
+
+
+async def _checked(
+    context: RequestContext, access: AccessContext, document: Document, begun: list[tuple[str, str]]
+) -> Document:
+    """`begun` gains patient and requester of the registration that it begins, where it begins one."""
     row = None
     if not isinstance(document, Put) or document.expect is not Expect.NOTHING:
         # What is out of the writer's reach is answered by the store, as if it were not there.
@@ -92,6 +123,8 @@ async def _checked(context: RequestContext, access: AccessContext, document: Doc
     if former is None:
         if task_kind(document.resource) is not None:
             await _check_beginning(context, access, document.resource)
+            if task_kind(document.resource) == REGISTRATION and access.kind in _ASKS:
+                begun.append((str(patient_of(document.resource)), str(requester_of(document.resource))))
         return document
     if task_kind(former) is None and task_kind(document.resource) is None:
         return document
@@ -111,13 +144,54 @@ async def _check_beginning(context: RequestContext, access: AccessContext, task:
         raise outcome.REGISTRATION_STEP("A registration begins as 'requested' or 'received'.", "Task.status")
     if access.kind == "patient":
         await _check_own(context, access, task)
-    elif access.kind == "practitioner":
+    else:
+        await _check_of_staff(context, access, task)
+    if task_kind(task) == REGISTRATION and access.kind in _ASKS:
+        await _check_first(context, task)
+
+
+async def _check_of_staff(context: RequestContext, access: AccessContext, task: Resource) -> None:
+    """Staff begin in their own name, so that somebody else decides it, and nobody's family but the registry's."""
+    if access.kind == "practitioner":
         await _check_place(context, access, task)
-        whole = part_of(task) if task_kind(task) != REGISTRATION else None
-        row = None if whole is None else await resources.read(context.server.database, "Task", whole)
-        if row is not None and row.body is not None:
-            # A second look is had where the registration waits.
-            await _check_place(context, access, decode(row.body))
+        if requester_of(task) != access.fhir_user:
+            text = "Name yourself as requester: somebody else decides what you begin."
+            raise outcome.REGISTRATION_KEPT(text, "Task.requester")
+    if task_kind(task) == REGISTRATION:
+        await _check_sponsored(context, task)
+        return
+    whole = await _whole(context, task)
+    if whole is not None and access.kind == "practitioner":
+        # A second look is had where the registration waits.
+        await _check_place(context, access, whole)
+
+
+async def _whole(context: RequestContext, review: Resource) -> Resource | None:
+    """The registration that a review is part of."""
+    whole = part_of(review)
+    row = None if whole is None else await resources.read(context.server.database, "Task", whole)
+    return None if row is None or row.body is None else decode(row.body)
+
+
+async def _check_sponsored(context: RequestContext, task: Resource) -> None:
+    """Of a dependent the sponsor is named, whom the registry must know as such; of nobody else."""
+    patient, sponsor = await _patient(context, patient_of(task)), sponsor_of(task)
+    if beneficiary_of(task, patient) == "dependent":
+        if sponsor is None:
+            text = "Name the sponsor's Patient in an input 'Sponsor': a dependent registers by one."
+            raise outcome.REGISTRATION_SPONSOR(text, "Task.input")
+        await _check_sponsor(context, task, await _patient(context, sponsor), patient)
+    elif sponsor is not None:
+        raise outcome.REGISTRATION_SPONSOR("Nobody but a dependent registers by a sponsor.", "Task.input")
+
+
+async def _check_first(context: RequestContext, task: Resource) -> None:
+    """One registration of a person is open by the same requester, who is told which."""
+    naming = Naming("Task", (f"patient|Patient/{patient_of(task)}",), without=_OVER)
+    for each in await _tasks(context, naming):
+        if task_kind(each) == REGISTRATION and requester_of(each) == requester_of(task):
+            text = f"Task/{each['id']} is your registration of this person, and has not ended."
+            raise outcome.REGISTRATION_STEP(text, "Task.for")
 
 
 async def _check_own(context: RequestContext, access: AccessContext, task: Resource) -> None:
@@ -155,10 +229,10 @@ async def _check_sponsor(
     context: RequestContext, task: Resource, sponsor: Resource | None, dependent: Resource | None
 ) -> None:
     """Whatever does not fit is answered as the page answers it: the same for all, so that nobody's kin is told."""
-    sponsoring = context.server.sponsoring
-    if sponsoring is None or sponsor is None or dependent is None:
+    sponsoring, relationship = context.server.sponsoring, relationship_of(task)
+    if sponsoring is None or sponsor is None or dependent is None or relationship is None:
         raise outcome.REGISTRATION_KEPT(CREDENTIAL_NOT_RECOGNIZED, "Task.for")
-    if not await sponsoring.names(sponsor, dependent, relationship_of(task)):
+    if not await sponsoring.names(sponsor, dependent, relationship):
         raise outcome.REGISTRATION_KEPT(CREDENTIAL_NOT_RECOGNIZED, "Task.for")
 
 
@@ -185,6 +259,13 @@ async def _check_place(context: RequestContext, access: AccessContext, task: Res
         raise outcome.REGISTRATION_KEPT(text, "Task.owner")
 
 
+def _check_other(access: AccessContext, task: Resource) -> None:
+    """Whoever began something does not decide it: two people look at whatever lets somebody in."""
+    if access.fhir_user is not None and requester_of(task) == access.fhir_user:
+        text = "You began this yourself: another practitioner of the organisation decides it."
+        raise outcome.REGISTRATION_KEPT(text, "Task.requester")
+
+
 async def _check_step(context: RequestContext, access: AccessContext, former: Resource, task: Resource) -> None:
     if access.kind not in ("practitioner", "admin", "system"):
         raise outcome.REGISTRATION_KEPT("Registrations are decided by the staff of the organisation that owns them.")
@@ -192,6 +273,11 @@ async def _check_step(context: RequestContext, access: AccessContext, former: Re
         await _check_place(context, access, former)
     status, before = str(task.get("status")), str(former.get("status"))
     is_review = task_kind(former) != REGISTRATION
+    if access.kind == "practitioner" and is_review and status != before:
+        whole = await _whole(context, former)
+        for each in (whole, former if related_of(former) is not None else None):
+            if each is not None:
+                _check_other(access, each)
     if task_kind(task) != task_kind(former) or not may_follow(before, status, is_review):
         text = f"'{before}' is not followed by '{status[:32]}' here."
         raise outcome.REGISTRATION_STEP(text, "Task.status")

@@ -9,7 +9,8 @@ class Sponsoring(Protocol):
     """Knows which dependents a member or retiree has."""
 
     async def names(self, sponsor: Resource, dependent: Resource, relationship: str | None) -> bool:
-        """Whether the Patient `sponsor` may sponsor today and the Patient `dependent` is theirs, as this (`child`).
+        """Whether the Patient `sponsor` may sponsor today and the Patient `dependent` is theirs, as this (`child`), or
+        as whatever where it is None.
 
         Raises FhirError 503 where it cannot be known now.
         """

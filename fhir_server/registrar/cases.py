@@ -22,12 +22,14 @@ from fhir_server.care.registration_tasks import (
     requester_of,
     task_kind,
 )
+from fhir_server.core.codec import decode
 from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
 from fhir_server.interactions.care_places import roles
 from fhir_server.interactions.context import RequestContext
 from fhir_server.record_writer import RecordWriter
 from fhir_server.search.parameter_types.date import to_milliseconds
+from fhir_server.store import resources
 from smart_auth.identity.registration import OpenTask, RegistrarConflict
 
 CODE = ("code", f"{SYSTEM}|registration")
@@ -76,6 +78,8 @@ class Cases:
         whose = str(patient[0]["id"])
         context = self.writer.context("portal")
         checks = await self.writer.found(context, "VerificationResult", [("target", f"Patient/{whose}")])
+        if (requester_of(found[0]) or "").startswith("Practitioner/"):
+            checks = await self._since_it_began(task, checks)
         parts = await self.writer.found(context, "Task", [("part-of", f"Task/{task}")])
         # Whoever else makes such a Task, at a place of their own, reviews nothing here.
         own = [each for each in parts if task_kind(each) == REVIEW and related_of(each) is None]
@@ -90,8 +94,22 @@ class Cases:
             tuple(checks),
             tuple(reviews),
             # Staff are shown the proofs, so that no registration may name what is in another's record.
-            tuple(each for each, _ in proofs if _is_document_of(each, whose)),
+            tuple([each for each, _ in proofs if _is_document_of(each, whose) and await self.file(each, whose)]),
         )
+
+    async def _since_it_began(self, task: str, checks: list[Resource]) -> list[Resource]:
+        """Whoever begins it must not have confirmed the person by themselves before: what is older does not count."""
+        first = await resources.read_version(self.writer.server.database, "Task", task, 1)
+        began = None if first is None or first.body is None else decode(first.body)["meta"]["lastUpdated"]
+        return [each for each in checks if began is not None and each["meta"]["lastUpdated"] > began]
+
+    async def file(self, document: Resource, patient: str) -> Resource | None:
+        """The Binary of a document of this Patient (an id); without it there is nothing to look at."""
+        for id in made.files_of(document):
+            found = await self.writer.read("Binary", id)
+            if found is not None and made.is_file_of(found[0], patient):
+                return found[0]
+        return None
 
     async def places(self, fhir_user: str) -> tuple[str, ...]:
         """The organisations where a practitioner works, and the practitioner."""

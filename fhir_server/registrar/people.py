@@ -105,7 +105,7 @@ class People:
         if own.get("id") is None:
             documents.append(self.writer.put(context, own, f"{patient}-person", creates_only=True))
         found = None if case.sponsor is None else await self.writer.read("Patient", case.sponsor.partition("/")[2])
-        if found is None:
+        if found is None or case.beneficiary != "dependent":
             return documents
         related = await self._related(context, patient, found[0], case.id)
         if related is None:

@@ -16,7 +16,9 @@ from fhir_server.care.beneficiary_class import CLASS_RULES
 from fhir_server.care.contested import OVER, is_carried_out, related_of
 from fhir_server.care.registration import (
     TRANSITIONS,
+    Decision,
     Reason,
+    Verification,
     steps,
 )
 from fhir_server.care.registration_case import AGENCY, Case, agency_of
@@ -28,6 +30,8 @@ from fhir_server.care.registration_tasks import (
     moved,
     patient_of,
     reason_of,
+    relationship_of,
+    requester_of,
 )
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.outcome import FhirError
@@ -39,10 +43,12 @@ from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar.cases import CODE, OPEN, Cases, open_task, places_of
 from fhir_server.registrar.people import DOD, LATE, People
 from fhir_server.registrar.relations import Relations
+from fhir_server.registrar.sponsoring import RegistrySponsoring
 from smart_auth.identity.eligibility import Enrolled
 from smart_auth.identity.proofing import Discrepancy, NotEligible, Proven
 from smart_auth.identity.registration import (
     Application,
+    BegunByThem,
     OpenRelation,
     OpenTask,
     Progress,
@@ -59,16 +65,21 @@ _LONG = timedelta(days=7)
 _WHOLE_SWEEPS = 120
 """Sweeps after which every open registration is looked at, and not only what changed of late."""
 _TRIES = 5
+_AWAY = 503
 
 _log = logging.getLogger("fhir_server")
 
 
 @dataclass(frozen=True, slots=True)
 class RecordRegistrar:
-    """Registrar over the record. From `adult_years` on a dependent's own word counts."""
+    """Registrar over the record. From `adult_years` on a dependent's own word counts.
+
+    `sponsoring` is asked once more before a dependent's registration completes; without it none does.
+    """
 
     writer: RecordWriter
     adult_years: int = 18
+    sponsoring: RegistrySponsoring | None = None
     today: Callable[[], date] = field(default=lambda: datetime.now(UTC).date())
 
     async def patient_for(self, enrolled: Enrolled) -> str:
@@ -104,7 +115,10 @@ class RecordRegistrar:
                 sponsor=application.sponsor_patient if application.by is not None else None,
             )
             documents.append(self.writer.put(context, task, id, creates_only=True))
-        documents.append(self.writer.put(context, _check(patient, result, self._now), f"{id}-check"))
+        is_by_staff = (application.by or "").startswith("Practitioner/")
+        check = self.writer.put(context, _check(patient, result, self._now), f"{id}-check")
+        if not is_by_staff:
+            documents.append(check)
         if application.sponsor_patient is not None and application.relationship is not None:
             documents += await self._people.relation(
                 context, id, patient, application.sponsor_patient, application.relationship
@@ -115,6 +129,9 @@ class RecordRegistrar:
             # Another worker has begun the same: there is one Task all the same.
             if error.status not in LATE or await self.writer.read("Task", id) is None:
                 raise
+        if is_by_staff:
+            # Of these only what came later counts.
+            await self.writer.commit(context, check)
         return await self.follow(id)
 
     async def hand_in(self, task: str, proof: Proof) -> Progress:
@@ -150,6 +167,8 @@ class RecordRegistrar:
             raise RegistrarConflict("This registration waits at another organisation.")
         if not TRANSITIONS[case.status]:
             raise RegistrarConflict("This registration has ended.")
+        if decision != "reject" and requester_of(case.task) == by:
+            raise BegunByThem("You began this registration yourself: another practitioner decides it.")
         put, documents = self.writer.put, list[Document]()
         waiting = [each for each in case.reviews if each.get("status") in ("requested", "received")]
         if decision == "confirm-person":
@@ -236,16 +255,21 @@ class RecordRegistrar:
     async def decide_relation(self, task: str, is_accepted: bool, by: str) -> None:
         """Carry out what staff decided of one. Raises RegistrarConflict where it is not theirs, or decided."""
         places = await self._cases.places(by)
-        await Relations(self.writer).decide(self._context(by, by), task, is_accepted, places)
+        await Relations(self.writer).decide(self._context(by, by), task, is_accepted, by, places)
 
     async def proof(self, fhir_user: str, reference: str) -> tuple[str, bytes] | None:
         """Media type and content of a proof of an open registration that waits where this practitioner works."""
         for each in await self.open_tasks(fhir_user):
             if reference in (place for _, place in each.proofs):
-                found = await self.writer.read("Binary", reference.partition("/")[2])
-                # The demo's documents have their file under another name.
-                found = found or await self.writer.read("Binary", f"{reference.partition('/')[2]}-file")
-                return None if found is None else (str(found[0]["contentType"]), b64decode(found[0].get("data", "")))
+                return await self._file(each.task, reference)
+        return None
+
+    async def _file(self, task: str, reference: str) -> tuple[str, bytes] | None:
+        case = await self._cases.case(task)
+        for each in case.proofs:
+            if f"DocumentReference/{each['id']}" == reference:
+                found = await self._cases.file(each, str(case.patient["id"]))
+                return None if found is None else (str(found["contentType"]), b64decode(found.get("data", "")))
         return None
 
     async def change_status(self, patient: str, beneficiary_class: str, start: date) -> None:
@@ -311,8 +335,21 @@ class RecordRegistrar:
     async def _stepped(self, case: Case) -> bool:
         """One step on; False where there is none to take."""
         context, target = self._context(_PORTAL), case.next_status
+        if not case.checks and await self._is_checked_now(context, case):
+            return True
+        decision = case.decision
+        if target == "completed":
+            is_theirs = await self._is_theirs(case)
+            if is_theirs is None:
+                # The registry does not answer: it is asked again by the next sweep.
+                return False
+            if not is_theirs:
+                target, decision = "on-hold", Decision("on-hold", "deers-discrepancy")
         way = steps(case.status, target) or ()
-        reason = case.decision.reason if not way or way[0] == target else None
+        reason = decision.reason if not way or way[0] == target else None
+        if not way and decision.status != target:
+            # Held back until there is something new: it stands as whoever put it there left it.
+            return False
         if not way:
             # Still held up, but by something else now.
             is_same = case.status != target or reason == reason_of(case.task) or not TRANSITIONS[case.status]
@@ -330,6 +367,35 @@ class RecordRegistrar:
             documents.append(self._notice(context, case, status))
         await self.writer.commit(context, *documents)
         return True
+
+    async def _is_checked_now(self, context: RequestContext, case: Case) -> bool:
+        """Whether the registry said something now of a registration that came without a check, as by REST."""
+        if self.sponsoring is None or not TRANSITIONS[case.status]:
+            return False
+        result = await self.sponsoring.result(case.patient, case.beneficiary)
+        if result == "unavailable":
+            return False
+        reason: Reason | None = {"discrepancy": "deers-discrepancy", "not-eligible": "not-eligible"}.get(result)  # type: ignore[assignment]
+        status: Verification = "validated" if reason is None else "val-fail"
+        found = made.verification(str(case.patient["id"]), status, reason, self._now)
+        await self.writer.commit(context, self.writer.put(context, found, f"{case.id}-check"))
+        return True
+
+    async def _is_theirs(self, case: Case) -> bool | None:
+        """Whether the registry names a dependent as the sponsor's today; None where it cannot be asked."""
+        if case.beneficiary != "dependent":
+            return True
+        sponsor = await self.writer.read("Patient", (case.sponsor or "-").partition("/")[2] or "-")
+        if sponsor is None:
+            return False
+        if self.sponsoring is None:
+            return None
+        try:
+            return await self.sponsoring.names(sponsor[0], case.patient, relationship_of(case.task))
+        except FhirError as error:
+            if error.status != _AWAY:
+                raise
+            return None
 
     async def _is_handed_in(self, case: Case, proof: Proof) -> bool:
         """Whether this very file waits already: a step that was cut off is taken again."""

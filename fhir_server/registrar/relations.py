@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fhir_server.care.contested import OVER, carried_out, is_carried_out, names, related_of
 from fhir_server.care.human_name import name_in_use
 from fhir_server.care.registration import REVIEW_TRANSITIONS
-from fhir_server.care.registration_tasks import REVIEW, SYSTEM, owner_of, patient_of
+from fhir_server.care.registration_tasks import REVIEW, SYSTEM, owner_of, patient_of, requester_of
 from fhir_server.care.relationships import to_patient
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.outcome import FhirError
@@ -19,7 +19,7 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.proxy_relation import active_consents
 from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar.people import LATE
-from smart_auth.identity.registration import OpenRelation, RegistrarConflict
+from smart_auth.identity.registration import BegunByThem, OpenRelation, RegistrarConflict
 
 _REVIEWS = ("code", f"{SYSTEM}|{REVIEW}")
 _OPEN = ("status", "requested,received")
@@ -46,11 +46,15 @@ class Relations:
                 found.append(OpenRelation(str(task["id"]), who, to_patient(related[0]), whose))
         return found
 
-    async def decide(self, context: RequestContext, task: str, is_accepted: bool, places: Sequence[str]) -> None:
+    async def decide(
+        self, context: RequestContext, task: str, is_accepted: bool, by: str, places: Sequence[str]
+    ) -> None:
         """The relationship is proved again, or it is none. Raises RegistrarConflict where it is not theirs to say."""
         found = await self.writer.read("Task", task)
         if found is None or related_of(found[0]) is None or owner_of(found[0]) not in places:
             raise RegistrarConflict("This relationship waits at another organisation.")
+        if requester_of(found[0]) == by:
+            raise BegunByThem("You asked for this look yourself: another practitioner decides it.")
         status = "completed" if is_accepted else "rejected"
         if not any(name == found[0].get("status") and status in to for name, to in REVIEW_TRANSITIONS.items()):
             raise RegistrarConflict("This relationship is decided already.")

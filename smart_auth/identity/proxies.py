@@ -11,7 +11,7 @@ from smart_auth.records import Account
 
 
 class NoSuchRelation(Exception):
-    """There is no such relation, or it is not this person's to end."""
+    """There is no such relation, or it is not this person's to end or to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Relative:
 
     `id` is the RelatedPerson's; `relationship` is what they are to the patient, in words (`mother`). `is_active` says
     that the relationship is in force, `acts` that they act for the patient now; `can_be_revoked`, that it is the
-    patient's to end that.
+    patient's to end that; `can_be_let`, that the patient is of age and may let them act.
     """
 
     id: str
@@ -29,6 +29,7 @@ class Relative:
     is_active: bool
     can_be_revoked: bool
     acts: bool = False
+    can_be_let: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,14 @@ class Proxies(Protocol):
         """End what lets the RelatedPerson `related` act for the patient: by the patient, or by that person themselves.
 
         Raises NoSuchRelation where it is neither, or where nothing is in force.
+        """
+        ...
+
+    async def let(self, account: Account, patient: str, related: str) -> None:
+        """Let the RelatedPerson `related` see the record, by the patient's own word; once more changes nothing.
+
+        Raises NoSuchRelation where the record is not this person's, they are not of age, or the relationship is not in
+        force.
         """
         ...
 

@@ -38,6 +38,10 @@ class RegistrarConflict(Exception):
     """It cannot be done now: two Patients have one DoD ID number, or this step is not one that may follow."""
 
 
+class BegunByThem(RegistrarConflict):
+    """Who decides has begun it: two people look at whatever lets somebody in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far a registration has come. `task` and `patient` are ids; `reason` is one of `Task.statusReason`."""

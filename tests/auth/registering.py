@@ -10,7 +10,7 @@ from unittest.mock import patch
 import httpx
 
 from fhir_server.record_writer import RecordWriter
-from fhir_server.registrar import RecordRegistrar
+from fhir_server.registrar import RecordRegistrar, RegistrySponsoring
 from fhir_server.store.documents import DatabaseDocuments
 from smart_auth import invitation_pages
 from smart_auth.authorization import Authorization
@@ -43,6 +43,7 @@ RETIREE: dict[str, str] = {
 VETERAN = {**RETIREE, "name": "José Núñez Jr.", "ssn": "923-45-6789", "birth_date": "1990-06-30"}
 """What two people type who are who they say."""
 
+_SECOND = {"practitioner": {"reference": "Practitioner/d2"}}
 _SINCE = [{"beneficiary_class": "retiree", "start": "2015-01-01"}]
 ENTRIES: tuple[dict[str, Any], ...] = (
     {
@@ -152,6 +153,14 @@ class Registering:
         await browser.sign_in(await browser.go("/auth/login"), "doctor", "correct horse battery staple")
         return browser
 
+    async def other_staff(self) -> Browser:
+        """The browser of a second one, who works at the same places."""
+        if await self.parts.accounts.by_login("second") is None:
+            await self.pages.person("second", kind="practitioner", fhir_user="Practitioner/d2")
+        browser = self.pages.another_browser()
+        await browser.sign_in(await browser.go("/auth/login"), "second")
+        return browser
+
 
 async def sent_with_file(browser: Browser, seen: Seen, content: bytes, **fields: str | None) -> Seen:
     """A form sent as multipart, with a file of this content."""
@@ -178,15 +187,19 @@ async def registering(
             {"resourceType": "Organization", "id": "agency-dod", "name": "Department of Defense"},
             {"resourceType": "Organization", "id": "agency-va", "name": "Department of Veterans Affairs"},
             {"resourceType": "Practitioner", "id": "d1"},
+            {"resourceType": "Practitioner", "id": "d2"},
             role | {"id": "r1", "organization": {"reference": "Organization/agency-dod"}},
             role | {"id": "r2", "organization": {"reference": "Organization/agency-va"}},
+            role | _SECOND | {"id": "r3", "organization": {"reference": "Organization/agency-dod"}},
+            role | _SECOND | {"id": "r4", "organization": {"reference": "Organization/agency-va"}},
             person("p1", identifier=[{"system": DOD, "value": "9900000041"}]),
         )
         memory, seal, letters = MemoryDocuments(), Seal(b"s" * 32), letters or Letters()
         documents: Any = DatabaseDocuments(context.server.database, Change) if is_kept else memory
         registry = EmbeddedRegistry(documents, seal)
         await registry.seed(ENTRIES)
-        registrar = RecordRegistrar(RecordWriter(context.server, None, context.base))
+        writer = RecordWriter(context.server, None, context.base)
+        registrar = RecordRegistrar(writer, sponsoring=RegistrySponsoring(registry))
         portal = Portal(seal=seal, mail=letters, registry=registry, registrar=registrar)
         # Tests of time say so themselves.
         even = patch.object(invitation_pages, "EVEN_SECONDS", 0.0)

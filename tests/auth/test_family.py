@@ -13,15 +13,22 @@ from tests.auth.browsing import PageServer, Seen, page_server
 
 @dataclass(slots=True)
 class Family:
-    """Cleo (p3) acts for Ben (p2), and Ann (p1) stands in Cleo's record as her mother. `ended` is what was ended."""
+    """Cleo (p3) acts for Ben (p2), and Ann (p1) stands in Cleo's record as her mother; p4 may let Eve in.
+
+    `ended` is what was ended, `let_in` who was let in.
+    """
 
     represented_by: dict[str, list[Represented]] = field(
         default_factory=lambda: {"p3": [Represented("p2", "cleo-of-ben", "your child", True)]}
     )
     beside: dict[str, list[Relative]] = field(
-        default_factory=lambda: {"p3": [Relative("ann-of-cleo", "Ann <b>", "mother", True, True, acts=True)]}
+        default_factory=lambda: {
+            "p3": [Relative("ann-of-cleo", "Ann <b>", "mother", True, True, acts=True)],
+            "p4": [Relative("eve-of-p4", "Eve", "spouse", True, False, can_be_let=True)],
+        }
     )
     ended: list[tuple[str, str, str, str]] = field(default_factory=list)
+    let_in: list[tuple[str, str, str]] = field(default_factory=list)
 
     async def acts_for(self, patients: Sequence[str]) -> tuple[str, ...]:
         return tuple(each.patient for id in patients for each in self.represented_by.get(id, ()))
@@ -37,6 +44,11 @@ class Family:
 
     async def contest(self, account: Account, patient: str, related: str) -> None:
         self._end("contest", account, patient, related)
+
+    async def let(self, account: Account, patient: str, related: str) -> None:
+        if (account.username, patient, related) != ("cleo", "p3", "dan-of-cleo"):
+            raise NoSuchRelation
+        self.let_in.append((account.username, patient, related))
 
     def _end(self, what: str, account: Account, patient: str, related: str) -> None:
         if (patient, related) not in (("p2", "cleo-of-ben"), ("p3", "ann-of-cleo")) or account.username != "cleo":
@@ -121,6 +133,29 @@ async def test_a_button_ends_it_and_it_is_written_down(
     assert family.ended == [(action, "cleo", patient, related)]
     event = server.trail.events[-1]
     assert (event.kind, event.patient, event.outcome) == ("proxy", patient, "ok")
+
+
+async def test_a_grown_up_lets_a_relative_see_their_record(server: PageServer, family: Family) -> None:
+    family.beside["p3"] = [Relative("dan-of-cleo", "Dan", "spouse", True, False, can_be_let=True)]
+    seen = await at_family(server)
+    assert ("let", "p3", "dan-of-cleo") in buttons(seen)
+    assert "Let Dan see my record" in seen.text
+    seen = await pressed(server, seen, "let", "p3")
+    assert "They see your record now." in seen.text
+    assert family.let_in == [("cleo", "p3", "dan-of-cleo")]
+    event = server.trail.events[-1]
+    assert (event.kind, event.patient, event.outcome) == ("proxy", "p3", "ok")
+
+
+@pytest.mark.parametrize(("csrf", "status"), [("forged", 403), ("", 403)])
+async def test_nobody_is_let_in_by_a_form_of_another_page(
+    server: PageServer, family: Family, csrf: str, status: int
+) -> None:
+    family.beside["p3"] = [Relative("dan-of-cleo", "Dan", "spouse", True, False, can_be_let=True)]
+    seen = await at_family(server)
+    form = next(each for each in seen.html.forms if each.fields.get("action") == "let")
+    assert (await server.browser.send(seen, form=form, csrf=csrf)).status == status
+    assert family.let_in == []
 
 
 @pytest.mark.parametrize("fields", [{"patient": "p1"}, {"related": "other"}, {"patient": "", "related": ""}])

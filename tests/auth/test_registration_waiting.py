@@ -10,7 +10,7 @@ from fhir_server.record_proxies import RecordProxies
 from smart_auth import registration_pages
 from smart_auth.records import ACCOUNTS, REGISTRATION_FILES, REGISTRATIONS
 from tests.auth.browsing import Seen
-from tests.auth.registering import PASSWORD, PDF, Registering, registering, sent_with_file
+from tests.auth.registering import ENTRIES, PASSWORD, PDF, Registering, registering, sent_with_file
 from tests.rest.writers import person
 
 DAY = 86_400
@@ -163,6 +163,8 @@ class TestEnrollments:
         desk.pages.clock.seconds += 60
         seen = await enrolled(desk, "bo", **{**PAT, "email": "thief@example.org"})
         assert (seen.status, "This was not recognized." in seen.text) == (401, True)
+        # The registry names Ann as the sponsor once more.
+        await desk.registry.seed(ENTRIES)
         browser = desk.pages.another_browser()
         await decided(desk, "accept-proof")
         assert (await browser.send(await browser.go(link), birth_date="1981-01-01", **LOGON)).title == "Thank you"
@@ -188,6 +190,25 @@ class TestEnrollments:
         assert "has begun" in (await enrolled(desk, **PAT)).text
         assert (await desk.pages.another_browser().go(lost)).status == 400
         assert (await desk.pages.another_browser().go(desk.letters.link())).status == 200
+
+    async def test_another_proof_is_handed_in_where_the_first_was_refused_whether_or_not_there_is_a_logon(
+        self, desk: Registering
+    ) -> None:
+        await enrolled(desk, **PAT)
+        browser = desk.pages.another_browser()
+        seen = await browser.send(await browser.go(desk.letters.link()), birth_date="1981-01-01", **LOGON)
+        assert seen.title == "Thank you"
+        await decided(desk, "refuse-proof")
+        before = await only(desk)
+        assert before["account"] is not None and before["status"] == "on-hold"
+        desk.pages.clock.seconds += 60
+        seen = await enrolled(desk, **{**PAT, "proof": "marriage-certificate", "email": "thief@example.org"})
+        assert "has begun" in seen.text
+        after = await only(desk)
+        assert (after["account"], after["email"], after["status"]) == (before["account"], before["email"], "accepted")
+        assert len(await desk.record.rows("DocumentReference")) == 2
+        await decided(desk, "accept-proof")
+        assert await desk.signs_in("pat")
 
     async def test_a_registration_that_the_dependent_has_under_way_stays(self, desk: Registering) -> None:
         statuses = [{"beneficiary_class": each, "start": "2015-01-01"} for each in ("retiree", "dependent-spouse")]
@@ -263,7 +284,7 @@ class TestInPerson:
     """Staff begin a dependent's registration for a sponsor who has come to them (domain.md I10)."""
 
     async def begun(self, desk: Registering, **fields: str) -> Seen:
-        staff = await desk.staff()
+        staff = await desk.other_staff()
         seen = await staff.go("/auth/registrations")
         assert "/auth/registrations/begin" in seen.response.text
         form = await staff.go("/auth/registrations/begin")
@@ -276,13 +297,23 @@ class TestInPerson:
         assert "The registration has begun." in seen.text and "Kim Example: accepted" in seen.text
         (waiting,) = await desk.registrar.open_tasks("Practitioner/d1")
         task = await desk.record.now(f"Task/{waiting.task}")
-        assert task["requester"] == {"reference": "Practitioner/d1"}
+        assert task["requester"] == {"reference": "Practitioner/d2"}
         assert task["owner"]["reference"] in ("Organization/agency-dod", "Organization/agency-va")
         assert await acting(desk) == ()
         await decided(desk, "accept-proof")
         assert await acting(desk) == (task["for"]["reference"].partition("/")[2],)
         (consent,) = await desk.record.rows("Consent")
         assert b"RelatedPerson" in consent["body"]
+
+    @pytest.mark.parametrize("decision", ["accept-proof", "refuse-proof", "confirm-person"])
+    async def test_who_began_it_does_not_decide_it(self, desk: Registering, decision: str) -> None:
+        await self.begun(desk, **KIM)
+        staff = await desk.other_staff()
+        seen = await staff.send(await staff.go("/auth/registrations"), decision=decision)
+        assert (seen.status, "You began this registration yourself" in seen.text) == (403, True)
+        event = desk.pages.trail.events[-1]
+        assert (event.kind, event.outcome) == ("registration", "failed")
+        assert await acting(desk) == ()
 
     async def test_a_spouse_gets_an_invitation_all_the_same(self, desk: Registering) -> None:
         await self.begun(desk, **PAT)

@@ -178,6 +178,10 @@ async def family(site: Site, **options: Any) -> Visit:
     return await site.signed_in("/auth/family", options, patients=("p3",), fhir_user="Patient/p3")
 
 
+async def family_to_let_in(site: Site, **options: Any) -> Visit:
+    return await site.signed_in("/auth/family", options, patients=("p4",), fhir_user="Patient/p4")
+
+
 async def nobodys_family(site: Site, **options: Any) -> Visit:
     return await site.signed_in("/auth/family", options, patients=("p2",), fhir_user="Patient/p2")
 
@@ -213,6 +217,7 @@ PAGES: tuple[tuple[Open, str], ...] = (
     (registrations, "Registrations"),
     (in_person, "Enroll a dependent in person"),
     (family, "Your family"),
+    (family_to_let_in, "Your family"),
     (nobodys_family, "Your family"),
     (picker, "Whose record?"),
 )

@@ -45,6 +45,14 @@ def test_a_class_is_given_from_a_day_on_and_both_are_shown(command: Any, mongodb
     assert rows, "nothing was audited"
 
 
+def test_numbers_are_shown_where_they_are_asked_for(command: Any) -> None:
+    born = ann().get("birthDate", "")
+    assert "Birth date" not in command("show", "ann")
+    assert f"Birth date: {born}" in command("show", "ann", "--numbers")
+    for each in ann().get("identifier", ()):
+        assert each["value"] in command("show", "ann", "--numbers")
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

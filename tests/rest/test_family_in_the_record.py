@@ -9,11 +9,13 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from fhir_server.care.own_consent import consent_id
+from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
 from fhir_server.interactions.context import RequestContext
 from fhir_server.record_proxies import RecordProxies
 from fhir_server.record_writer import RecordWriter
-from smart_auth.identity.proxies import NoSuchRelation, Represented
+from smart_auth.identity.proxies import NoSuchRelation, Relative, Represented
 from smart_auth.records import Account
 from tests.rest.conftest import patient
 from tests.rest.families import consent, relative, stored_family
@@ -204,3 +206,58 @@ async def test_nobody_ends_what_is_between_others(
             await end(who, patient, related)
     assert await acts_for(proxies) == before
     assert await reviews(proxies) == []
+
+
+async def beside(proxies: RecordProxies, patient: str, related: str) -> Relative:
+    return next(each for each in await proxies.relatives_of(patient) if each.id == related)
+
+
+async def test_a_grown_up_lets_a_relative_see_the_record_and_ends_it_again(proxies: RecordProxies) -> None:
+    mother = account("mother")
+    await proxies.revoke(mother, "mother", "ana-of-mother")
+    assert "mother" not in await acts_for(proxies)
+    for _ in range(2):
+        assert (await beside(proxies, "mother", "ana-of-mother")).can_be_let
+        await asyncio.gather(*(proxies.let(mother, "mother", "ana-of-mother") for _ in range(3)))
+        await proxies.let(mother, "mother", "ana-of-mother")
+        found = await beside(proxies, "mother", "ana-of-mother")
+        assert (found.acts, found.can_be_revoked, found.can_be_let) == (True, True, False)
+        assert "mother" in await acts_for(proxies)
+        given = await stored(proxies, "Consent", consent_id("mother", "ana-of-mother"))
+        assert given["performer"] == [{"reference": "Patient/mother"}]
+        assert given["dateTime"][:10] == now().date().isoformat()
+        await proxies.revoke(mother, "mother", "ana-of-mother")
+        assert "mother" not in await acts_for(proxies)
+
+
+@pytest.mark.parametrize("patient", ["kid", "teen"])
+async def test_nobody_under_age_lets_anybody_in(proxies: RecordProxies, patient: str) -> None:
+    await proxies.revoke(ANA, patient, f"ana-of-{patient}")
+    assert not (await beside(proxies, patient, f"ana-of-{patient}")).can_be_let
+    with pytest.raises(NoSuchRelation):
+        await proxies.let(account(patient), patient, f"ana-of-{patient}")
+    assert patient not in await acts_for(proxies)
+
+
+async def test_nobody_else_lets_somebody_into_a_record(family: RequestContext, proxies: RecordProxies) -> None:
+    await proxies.revoke(account("mother"), "mother", "ana-of-mother")
+    wrong = ((ANA, "ana-of-mother"), (account("stranger"), "ana-of-mother"), (account("mother"), "ana-of-kid"))
+    for who, related in wrong:
+        with pytest.raises(NoSuchRelation):
+            await proxies.let(who, "mother", related)
+    await put(family, relative("mother", active=False))
+    with pytest.raises(NoSuchRelation):
+        await proxies.let(account("mother"), "mother", "ana-of-mother")
+    assert "mother" not in await acts_for(proxies)
+
+
+async def test_what_is_denied_by_another_consent_is_not_undone_by_a_button(
+    family: RequestContext, proxies: RecordProxies
+) -> None:
+    denied = consent("mother", by="Patient/mother") | {"id": "denied"}
+    denied["provision"] = {**denied["provision"], "type": "deny"}
+    await put(family, denied)
+    found = await beside(proxies, "mother", "ana-of-mother")
+    assert (found.acts, found.can_be_let) == (False, False)
+    with pytest.raises(NoSuchRelation):
+        await proxies.let(account("mother"), "mother", "ana-of-mother")

@@ -9,10 +9,11 @@ from typing import Any, get_args
 import pytest
 
 from fhir_server.record_writer import RecordWriter
-from fhir_server.registrar import RecordRegistrar
+from fhir_server.registrar import RecordRegistrar, RegistrySponsoring
 from smart_auth.identity.eligibility import Enrolled, ServiceStatus
 from smart_auth.identity.proofing import Discrepancy, NotEligible, Proven
 from smart_auth.identity.registration import Application, Progress, Proof, RegistrarConflict, StaffDecision
+from tests.auth.card_server import Registry
 from tests.rest.writers import Writers, person, practitioner
 
 DOD = "urn:oid:2.16.840.1.113883.3.42.10001.100001.12"
@@ -61,7 +62,19 @@ async def desk(writers: Writers) -> Writers:
 
 @pytest.fixture
 def registrar(desk: Writers) -> RecordRegistrar:
-    return RecordRegistrar(RecordWriter(desk.context.server, None, desk.context.base))
+    writer = RecordWriter(desk.context.server, None, desk.context.base)
+    return RecordRegistrar(writer, sponsoring=RegistrySponsoring(registry()))
+
+
+def registry() -> Registry:
+    """It names a child and a spouse as the sponsor's."""
+    made, since = Registry(), date(2020, 1, 1)
+    made.enroll("9900000025", "Sam", "Testpatient")
+    made.dependents["9900000025"] = tuple(
+        Enrolled(number, "X", ("Y",), since, statuses=(ServiceStatus(f"dependent-{what}", since),), relationship=what)
+        for number, what in (("9900000033", "child"), ("9900000017", "spouse"))
+    )
+    return made
 
 
 async def notices(desk: Writers) -> list[str]:
@@ -316,49 +329,3 @@ async def test_a_status_is_changed_once_for_a_day(desk: Writers, registrar: Reco
     assert len(await desk.rows("Coverage")) == 1
     with pytest.raises(RegistrarConflict):
         await registrar.change_status(patient, "admiral", TODAY)
-
-
-async def test_staff_begin_for_a_dependent_who_comes_in_person(desk: Writers, registrar: RecordRegistrar) -> None:
-    await desk.stored(person("kim"))
-    sight = practitioner("kim")
-    code = {"system": "urn:fhir-server:federal:portal-task", "code": "registration"}
-    document = {
-        "resourceType": "DocumentReference",
-        "status": "current",
-        "type": {"text": "Birth certificate"},
-        "subject": {"reference": "Patient/kim"},
-        "content": [{"attachment": {"title": "Birth certificate"}}],
-    }
-    proof = await desk.ask(sight, "POST", "DocumentReference", document)
-    task = {
-        "resourceType": "Task",
-        "status": "requested",
-        "intent": "order",
-        "code": {"coding": [code]},
-        "for": {"reference": "Patient/kim"},
-        "requester": {"reference": STAFF},
-        "owner": {"reference": "Organization/agency-dod"},
-        "input": [
-            {"type": {"text": "Beneficiary"}, "valueCode": "dependent"},
-            {"type": {"text": "Proof"}, "valueReference": {"reference": f"DocumentReference/{proof.id}"}},
-        ],
-    }
-    begun = await desk.ask(sight, "POST", "Task", task)
-    assert begun.status == 201, begun
-    await registrar.sweep()
-    assert (await registrar.progress(begun.id)).status == "received"
-    now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    target = [{"reference": "Patient/kim"}]
-    result = {"resourceType": "VerificationResult", "target": target, "status": "validated", "statusDate": now}
-    assert (await desk.ask(sight, "POST", "VerificationResult", result)).status == 201
-    await registrar.sweep()
-    assert (await registrar.progress(begun.id)).status == "accepted"
-    review = task | {
-        "code": {"coding": [code | {"code": "proof-review"}]},
-        "partOf": [{"reference": f"Task/{begun.id}"}],
-    }
-    made = await desk.ask(sight, "POST", "Task", review)
-    decided = review | {"id": made.id, "status": "completed"}
-    assert (await desk.ask(sight, "PUT", f"Task/{made.id}", decided)).status == 200
-    await registrar.sweep()
-    assert (await registrar.progress(begun.id)).status == "completed"

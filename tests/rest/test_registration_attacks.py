@@ -34,6 +34,12 @@ def proof_of(whose: str, id: str) -> dict[str, Any]:
     }
 
 
+def file_of(whose: str, id: str) -> dict[str, Any]:
+    security = {"reference": f"Patient/{whose}"}
+    content = {"contentType": "application/pdf", "securityContext": security, "data": "JVBERi0="}
+    return {"resourceType": "Binary", "id": id, **content}
+
+
 @pytest.fixture
 async def desk(writers: Writers) -> Writers:
     """Two organisations; one practitioner works at each."""
@@ -104,6 +110,7 @@ class TestStaffOfAnotherPlace:
         await desk.stored(
             person("anna"),
             proof_of("anna", "dd"),
+            file_of("anna", "dd"),
             verification("anna", "2026-01-06T00:00:00Z") | {"id": "v"},
             task("t", status="accepted", **asked),
         )
@@ -137,7 +144,7 @@ class TestStaffOfAnotherPlace:
         await desk.stored(
             person("anna"),
             proof_of("ben", "bens"),
-            {"resourceType": "Binary", "id": "bens", "contentType": "application/pdf", "data": "JVBERi0="},
+            file_of("ben", "bens"),
             task("t", input=as_a("veteran", proof)),
         )
         (waiting,) = await registrar.open_tasks("Practitioner/p7")
