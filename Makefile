@@ -20,7 +20,8 @@ install: $(STAMP) ## Make .venv with the server, the embedded MongoDB and the de
 serve: $(STAMP) ## Run the server on http://127.0.0.1:8080/fhir with its data in .data, at first the demo population and its accounts
 	@$(BIN)/fhir-server serve --data-dir .data $(if $(FHIR_MONGODB_URI),,--demo) $(ARGS)
 
-# Two streams take 26 minutes on two cores where one takes 47; each has a MongoDB and servers of its own, so at most four.
+# Much of a run is waiting for servers to start: files run side by side. Each stream has a MongoDB and servers of its own,
+# so at most four.
 test: $(STAMP) ## Run the tests (ARGS='-k search' picks some; '-n 0' runs them in one process)
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(ARGS)
 
