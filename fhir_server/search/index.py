@@ -148,15 +148,16 @@ def index_values(
     if len(owners) * (len(tokens) + 1) > MAX_OWNED_TOKENS:
         raise _too_many(f"{type}/{logical_id}", len(owners), len(tokens))
     meta = resource.get("meta") or {}
+    labels = _labels(meta)
     contained = resource.get("contained")
     return IndexValues(
         owners=owners,
         source=meta.get("source") or custodian,
-        labels=_labels(meta),
+        labels=labels,
         categories=_categories(type, tokens),
         participants=_participants(type, tokens),
         about=_about(type, resource, entries),
-        files=_files(type, resource, _labels(meta), entries),
+        files=_files(type, resource, entries) if hiding_labels(labels, tokens) else (),
         withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
@@ -304,9 +305,9 @@ def _is_of_a_record(place: str) -> bool:
     return is_resource_type(type) and owner_rule(type).kind not in ("self", "shared") and bool(is_id(id))
 
 
-def _files(type: str, resource: Resource, labels: tuple[str, ...], entries: Entries) -> tuple[str, ...]:
-    """The places of the Binaries that a resource with labels has its content in."""
-    if not labels or owner_rule(type).kind == "rule":
+def _files(type: str, resource: Resource, entries: Entries) -> tuple[str, ...]:
+    """The places of the Binaries that a resource has its content in."""
+    if owner_rule(type).kind == "rule":
         return ()
     texts = [*_texts(resource, "url"), *_texts(resource, "reference")]
     places = dict.fromkeys(reference.located_in(entries, text) for text in texts if "Binary/" in text)
