@@ -10,6 +10,8 @@ from tests.auth.browsing import PASSWORD, Browser, Seen
 from tests.auth.logons import EMAIL, MARIA, NEW_PASSWORD, LogonServer, logon_server
 from tests.auth.oauth import asked_for
 
+RECORD = "maria-s"
+
 
 @pytest.fixture
 async def server() -> AsyncIterator[LogonServer]:
@@ -20,7 +22,7 @@ async def server() -> AsyncIterator[LogonServer]:
 async def premium(server: LogonServer, username: str = "maria") -> tuple[Browser, Account]:
     """Somebody who is signed in at level 2."""
     browser = await server.signed_in(username)
-    account = await server.parts.persons.bind(await server.account(username), MARIA.dod_id, "p1", "level2")
+    account = await server.parts.persons.bind(await server.account(username), MARIA.dod_id, RECORD, "level2")
     return browser, account
 
 
@@ -75,10 +77,10 @@ async def test_a_new_one_of_the_same_person_takes_over_the_record(server: LogonS
     browser, _ = await premium(server)
     await server.signed_in("second")
     with pytest.raises(PersonTaken):
-        await server.parts.persons.bind(await server.account("second"), MARIA.dod_id, "p1", "level2")
+        await server.parts.persons.bind(await server.account("second"), MARIA.dod_id, RECORD, "level2")
     await deactivated(browser)
-    new = await server.parts.persons.bind(await server.account("second"), MARIA.dod_id, "p1", "level2")
-    assert new.patients == ("p1",)
+    new = await server.parts.persons.bind(await server.account("second"), MARIA.dod_id, RECORD, "level2")
+    assert new.patients == (RECORD,)
     assert (await server.account("maria")).patients == ()
 
 

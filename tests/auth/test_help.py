@@ -15,6 +15,7 @@ from smart_auth.sealing import Seal
 from tests.auth.browsing import ORIGIN, Browser, PageServer, page_server
 from tests.auth.clock import Clock
 from tests.auth.memory_documents import MemoryDocuments
+from tests.auth.relatives import Family
 
 DESK = "Global Service Center, 1-800-600-9332"
 
@@ -32,7 +33,7 @@ class Numbered:
 
 @pytest.fixture
 async def server() -> AsyncIterator[PageServer]:
-    async with page_server() as server:
+    async with page_server(portal=Portal(proxies=Family())) as server:
         transport = httpx.ASGITransport(Numbered(server.app))
         async with httpx.AsyncClient(transport=transport, base_url="http://fhir.test") as http:
             yield replace(server, browser=Browser(http))

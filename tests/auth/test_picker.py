@@ -7,7 +7,7 @@ import pytest
 from smart_auth.portal import Portal
 from smart_auth.records import Client
 from tests.auth.browsing import VERIFIER, PageServer, Seen, asked, page_server
-from tests.auth.test_family import Family
+from tests.auth.relatives import Family
 
 
 async def arriving(pages: PageServer, username: str, scope: str = "launch/patient patient/Patient.rs") -> Seen:

@@ -41,7 +41,7 @@ from tests.auth.card_authority import SECRET, Authority, pem, trust
 from tests.auth.clock import Clock
 from tests.auth.memory_documents import MemoryDocuments
 from tests.auth.registering import ENTRIES, Letters
-from tests.auth.test_family import Family
+from tests.auth.relatives import Family
 from tests.auth.test_gates import CONTACT, Records
 from tests.browser.conftest import OpenPage, Visit
 from tests.browser.test_sign_in import _app, served, sign_in

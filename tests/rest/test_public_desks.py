@@ -145,7 +145,8 @@ async def test_one_address_asks_as_often_as_it_may_try_to_sign_in(mongodb_uri: s
 
         async with app.router.lifespan_context(app):
             for path in ("HealthcareService?name=x", "HealthcareService/one", "HealthcareService?active=true"):
-                assert (await asked("192.0.2.7", path)).status_code == 200
+                answer = await asked("192.0.2.7", path)
+                assert answer.status_code == 200, answer.text
             for _ in range(3):
                 refused = await asked("192.0.2.7")
                 assert (refused.status_code, numbers(refused)) == (429, ["6011"])
