@@ -1,5 +1,6 @@
 """The pages of registration over a record of its own, with a registry of invented people and a letter box."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from smart_auth.documents import Change
 from smart_auth.identity.eligibility_embedded import EmbeddedRegistry
 from smart_auth.mail import Message
 from smart_auth.portal import Portal
+from smart_auth.records import Account
 from smart_auth.registrations import Registrations
 from smart_auth.sealing import Seal
 from tests.auth.browsing import Browser, PageServer, Seen, page_server
@@ -146,6 +148,15 @@ class Registering:
         """Whether this name and password open a session."""
         browser = self.pages.another_browser()
         return (await browser.sign_in(await browser.go("/auth/login"), username, password)).path == "/auth/manage"
+
+    async def with_record(self, username: str = "robin") -> Account:
+        """The account once it has the record: what overtakes the last step leaves it to the sweep, 5 seconds later."""
+        for _ in range(300):
+            found = await self.parts.accounts.by_login(username)
+            if found is not None and found.patients:
+                return found
+            await asyncio.sleep(0.1)
+        raise AssertionError(f"{username} was given no record")
 
     async def staff(self) -> Browser:
         """The browser of somebody who decides."""

@@ -48,8 +48,7 @@ class TestRetirees:
         assert not await desk.signs_in()
         seen = await desk.confirm()
         assert seen.title == "Thank you"
-        account = await desk.parts.accounts.by_login("robin")
-        assert account is not None
+        account = await desk.with_record()
         assert (account.level, account.added_by, account.name) == ("level2", "registration", "Robin Example")
         (patient,) = account.patients
         names = (await desk.record.now(f"Patient/{patient}"))["name"]
@@ -222,9 +221,7 @@ class TestVeterans:
         assert file.headers["content-disposition"].startswith("attachment")
         await staff.send(seen, decision="accept-proof")
         assert await desk.signs_in()
-        account = await desk.parts.accounts.by_login("robin")
-        assert account is not None
-        assert account.level == "level2"
+        assert (await desk.with_record()).level == "level2"
         assert [each.subject for each in desk.letters.sent] == ["Confirm your registration", "Registration complete"]
 
     async def test_before_the_link_was_used_nothing_of_it_is_in_the_record(self, desk: Registering) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from fhir_server.interactions import joins, resolution, search, update
 from fhir_server.interactions.context import RequestContext, Server
-from fhir_server.store import mongo
+from fhir_server.store import mongo, parameter_sets
 from tests.rest.bundles import next_link, places
 
 BASE = "http://localhost:8080/fhir"
@@ -17,8 +17,9 @@ BASE = "http://localhost:8080/fhir"
 
 @asynccontextmanager
 async def opened(uri: str, name: str, search_seconds: float = 10.0) -> AsyncIterator[RequestContext]:
-    """What an interaction is given, over the database of this name."""
+    """What an interaction is given, over the database of this name, which a worker then takes as it is."""
     database = mongo.connect(uri, name, search_seconds=search_seconds)
+    await parameter_sets.prepare(database)
     server = Server(database, b"k" * 32, 3600, BASE, (BASE,), None, False)
     yield RequestContext(server, "test", BASE)
     await mongo.close(database)
