@@ -30,6 +30,14 @@ STOP_SECONDS = 60.0
 # With the demo population to be loaded first.
 LOADING_SECONDS = 180.0
 
+OF_MANY_DATABASES = {
+    "minSnapshotHistoryWindowInSeconds": 60,
+    "wiredTigerEngineRuntimeConfig": "file_manager=(close_idle_time=60,close_scan_interval=10)",
+}
+"""Dropped databases give their files back soon: a run has thousands, of some 100 files each. Kept for fifteen
+minutes they came to 20,000 open files, and mongod ended itself.
+"""
+
 
 @pytest.fixture(scope="session")
 def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -41,7 +49,11 @@ def mongodb_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     from fhir_server.store.embedded import embedded_mongod
 
     with embedded_mongod(tmp_path_factory.mktemp("mongodb")) as mongod:
-        yield mongod.uri
+        with MongoClient[dict[str, Any]](mongod.uri) as client:
+            for parameter in OF_MANY_DATABASES.items():
+                client.admin.command({"setParameter": 1, parameter[0]: parameter[1]})
+        # Where several runs share two processors, mongod is silent for seconds at times.
+        yield f"{mongod.uri}&connectTimeoutMS=20000"
 
 
 @pytest.fixture(scope="session")

@@ -166,14 +166,14 @@ def connect(
 ) -> Database:
     """A handle to the database; connections open on first use, so that an absent server shows in `ping` and later.
 
-    What must hold for correctness (majority writes, retries, UTC) overrides the same options in the URI.
+    What must hold for correctness (majority writes, retries, UTC) overrides the same options in the URI. How long a
+    server may be silent before calls that wait for it are given up is its connectTimeoutMS, else 3 s.
     Raises ValueError for a URI that cannot be read, without repeating it: it may hold a password.
     """
     options: dict[str, Any] = {
         "appname": APPLICATION_NAME,
         "maxPoolSize": max_pool_size,
         "serverSelectionTimeoutMS": _SERVER_SELECTION_MS,
-        "connectTimeoutMS": _SERVER_SELECTION_MS,
         # No socketTimeoutMS: on Python 3.11 it costs a task, 25 of 240 µs, in each call. A server that hangs is noticed
         # by the driver's monitor, which ends the calls that wait for it.
         "heartbeatFrequencyMS": _HEARTBEAT_MS,
@@ -181,6 +181,8 @@ def connect(
         "retryWrites": True,
         "retryReads": True,
     }
+    if "connecttimeoutms=" not in uri.lower():
+        options["connectTimeoutMS"] = _SERVER_SELECTION_MS
     try:
         client = _client(driver, uri, options)
     except (InvalidURI, ConfigurationError) as error:
