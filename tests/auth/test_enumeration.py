@@ -3,7 +3,7 @@
 import re
 import statistics
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
@@ -59,8 +59,15 @@ async def test_the_bytes_are_the_same(server: LogonServer, door: object) -> None
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_the_time_is_the_same(server: LogonServer, door: object) -> None:
-    assert callable(door)
+async def test_the_time_is_the_same(server: LogonServer, door: Callable[[LogonServer, str], Awaitable[object]]) -> None:
+    # What differs by itself does so each time; a machine that others use, now and then.
+    apart = [await _seconds_apart(server, door)]
+    while min(apart) >= MOST_SECONDS_APART and len(apart) < 5:
+        apart.append(await _seconds_apart(server, door))
+    assert min(apart) < MOST_SECONDS_APART, apart
+
+
+async def _seconds_apart(server: LogonServer, door: Callable[[LogonServer, str], Awaitable[object]]) -> float:
     seconds: dict[str, list[float]] = {KNOWN: [], UNKNOWN: []}
     for _ in range(TIMES):
         for name, taken in seconds.items():
@@ -69,8 +76,8 @@ async def test_the_time_is_the_same(server: LogonServer, door: object) -> None:
             taken.append(time.perf_counter() - begun)
             # A name that is locked is another matter (tests/auth/test_login.py).
             await server.parts.limits.forget_logins(name)
-    medians = [statistics.median(taken) for taken in seconds.values()]
-    assert abs(medians[0] - medians[1]) < MOST_SECONDS_APART, seconds
+    one, other = (statistics.median(taken) for taken in seconds.values())
+    return abs(one - other)
 
 
 async def test_a_lock_can_be_lifted_and_counts_anew(server: LogonServer) -> None:

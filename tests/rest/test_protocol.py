@@ -137,7 +137,7 @@ async def test_who_takes_nothing_of_an_answer_is_cut_off(monkeypatch: pytest.Mon
     monkeypatch.setattr(protocol, "STALLED_SECONDS", 0.2)
 
     async def reads(client: socket.socket) -> int:
-        await asyncio.sleep(1)
+        await asyncio.sleep(3)
         return await _read_all(client)
 
     assert await _served(reads) < _LARGE
