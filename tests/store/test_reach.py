@@ -3,6 +3,7 @@ just moved there.
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -128,14 +129,18 @@ async def test_once_moved_nothing_more_is_written_by_whom_it_left(open_database:
 
     async def move() -> None:
         await asyncio.sleep(0.02)
-        await write(both[0], put("a", owners=("ben",), content={"gender": "female"}))
+        for _ in range(10):
+            # On a machine that others use, who waits among so many may be told to come again.
+            with suppress(FhirError):
+                await write(both[0], put("a", owners=("ben",), content={"gender": "female"}))
+                return
 
     *statuses, _ = await asyncio.gather(*(change(number) for number in range(WRITERS)), move())
     rows = await history.of_instance(both[0], "Patient", "a", 100)
     genders = [decode(row.body or b"{}")["gender"] for row in reversed(rows)]
     moved = genders.index("female")
     assert genders[moved:] == ["female"]
-    assert set(statuses) <= {200, 404}
+    assert set(statuses) <= {200, 404, 409}
     assert statuses.count(200) == moved - 1
 
 
