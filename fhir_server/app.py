@@ -27,6 +27,7 @@ from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
+from fhir_server.operations.table import OPERATIONS
 from fhir_server.portal import portal_of, portal_refusal
 from fhir_server.registrar import RegistrySponsoring
 from fhir_server.rest.api_pages import ApiPages
@@ -332,4 +333,5 @@ async def compose(settings: Settings, database: mongo.Database, parameters: InFo
         card_for=frozenset(settings.card_for),
         age_bands=AgeBands(settings.proxy_limited_years, settings.proxy_adult_years),
         help_desk=settings.help_desk,
+        operations=OPERATIONS,
     )

@@ -153,6 +153,7 @@ PATCH_MISFIT = Failure(2018, 422, "processing", "an operation of the patch does 
 PATCH_TEST_FAILED = Failure(2019, 422, "conflict", "a test of the JSON Patch does not hold")
 NOT_PATCHABLE = Failure(2020, 422, "business-rule", "the patch changes what the server keeps: type, id or version")
 STALE_NARRATIVE = Failure(2021, 422, "business-rule", "after the patch the narrative would tell of what was before")
+BAD_OPERATION_CALL = Failure(2022, 400, "invalid", "a parameter of an operation is unknown, missing or of a wrong form")
 
 # 3xxx: content of resources
 NOT_A_RESOURCE = Failure(3001, 400, "structure", "the body is JSON, but not a resource")

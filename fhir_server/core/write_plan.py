@@ -118,6 +118,8 @@ class Put:
     none, it is made if `creates`. A row of another source than `agency` is a 403, and so is one that belongs to anybody
     besides `owners`. All of this is looked at before the versions, so that an If-Match tells nothing of a row out of
     reach.
+
+    `seen` is the version that the rules of care looked at, 0 where there was none; another one is Overtaken.
     """
 
     type: str
@@ -134,13 +136,15 @@ class Put:
     agency: str | None = None
     owners: frozenset[str] | None = None
     keeps: Keeps | None = None
+    seen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delete:
     """Leave a tombstone at type and id. Nothing there, or a tombstone already: nothing is written.
 
-    With `within` nothing there is a 404, and so is a row that does not match it; `agency` and `owners` as in Put.
+    With `within` nothing there is a 404, and so is a row that does not match it; `agency`, `owners` and `seen` as in
+    Put.
     """
 
     type: str
@@ -149,6 +153,7 @@ class Delete:
     within: Filter | None = None
     agency: str | None = None
     owners: frozenset[str] | None = None
+    seen: int | None = None
 
 
 Document = Put | Delete
@@ -182,6 +187,34 @@ class Presence:
     type: str
     filter: dict[str, Any]
     id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A count that goes up with each write by which certain facts may change (`refills of MedicationRequest/m1`).
+
+    A rule that rests on them reads it first; where it is no longer `seen` as the plan is stored, the plan is Overtaken.
+    """
+
+    key: str
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """That somebody is to be told of something by e-mail, once; the letter says nothing of what it is about.
+
+    `id` is the same for the same event and person, however often it is written. `kind` names the letter, `place` who is
+    told (`Patient/p1`, `Practitioner/p7`). Until `due` (ms since 1970) it waits. With `about` (`Appointment/a1`) it
+    is dropped where that is deleted by then, or its status is not `state`.
+    """
+
+    id: str
+    kind: str
+    place: str
+    due: int = 0
+    about: str = ""
+    state: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +254,25 @@ class Effects:
 
 @dataclass(frozen=True, slots=True)
 class WritePlan:
-    """Documents to write, what must hold while they are written, and what is written because of them."""
+    """Documents to write, what must hold while they are written, and what is written because of them.
+
+    The last `added` documents were not asked for: the rules of care added them. `notices` are kept with the documents;
+    those of ids in `withdrawn` that still wait are dropped.
+    """
 
     documents: tuple[Document, ...]
     claims: tuple[Claim, ...] = ()
     absences: tuple[Absence, ...] = ()
     presences: tuple[Presence, ...] = ()
     effects: Effects | None = None
+    turns: tuple[Turn, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    added: int = 0
+
+
+class Overtaken(Exception):
+    """Nothing was written: what the rules of care rest on has changed since they looked at it."""
 
 
 class Matched(Exception):

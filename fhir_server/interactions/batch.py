@@ -4,6 +4,7 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.core.trail import Accessed, AuditAction
+from fhir_server.definitions.own_operations import called
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import create, delete, history, patch, read, search, update, vread
 from fhir_server.interactions.accesses import is_audited
@@ -11,6 +12,7 @@ from fhir_server.interactions.bundle_entry import Entry, entries, failed_entry, 
 from fhir_server.interactions.capabilities import capabilities
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.off_loop import as_large, computed
+from fhir_server.interactions.operation import call_by_body, call_by_query, run
 from fhir_server.interactions.patch_document import change_in
 from fhir_server.interactions.query import query_pairs, refuse_parameters
 from fhir_server.interactions.unforeseen import unforeseen
@@ -103,6 +105,8 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return await history.of_instance(context, type, id, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id, "_history", version):
             return await vread.vread(context, type, id, version, query_pairs(entry.query))
+        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
+            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", (of, id, type):
             return await search.search_compartment(context, of, id, type, query_pairs(entry.query))
         case "POST", (type,):
@@ -124,7 +128,28 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
     raise outcome.BAD_BUNDLE(f"There is no interaction {entry.method} {'/'.join(entry.path)[:80]}.")
 
 
+async def _operated(context: RequestContext, entry: Entry, method: str, place: list[str], code: str) -> Answer:
+    type, id = (*place, "", "")[:2]
+    operation = called(type, "instance" if id else "type" if type else "system", code)
+    if operation is None:
+        raise outcome.OPERATION_UNKNOWN(f"There is no operation ${code[:64]} here.")
+    if method == "POST":
+        call = call_by_body(operation, type, id, query_pairs(entry.query), entry.resource)
+    elif operation.changes:
+        raise outcome.METHOD_NOT_ALLOWED(f"${code} changes what is stored: call it by POST.")
+    else:
+        call = call_by_query(operation, type, id, query_pairs(entry.query))
+    answer = await run(context, call)
+    if answer.media_type is not None:
+        raise outcome.NOT_SUPPORTED(
+            f"What ${code} answers is no resource, and stands in no Bundle. Ask for it by itself."
+        )
+    return answer
+
+
 def _takes_parameters(entry: Entry) -> bool:
+    if entry.path and entry.path[-1].startswith("$"):
+        return True
     if entry.method in ("GET", "HEAD"):
         return entry.path != ("metadata",)
     return entry.method in ("PUT", "PATCH", "DELETE") and len(entry.path) == 1

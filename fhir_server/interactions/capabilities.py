@@ -24,6 +24,7 @@ from fhir_server.definitions.capability import (
     revincludes,
     shared_parameters,
 )
+from fhir_server.definitions.own_operations import own_operations_of
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.audit_audience import AUDIT_TYPE, is_kept
@@ -132,6 +133,7 @@ def _resource(type: str, parameter_set: ParameterSet) -> dict[str, Any]:
             for each in offered_parameters(type, parameter_set)
             if each.code not in TEXTS or is_text_searched(type)
         ],
+        "operation": _operations(type),
     }
     return {
         "type": type,
@@ -146,6 +148,13 @@ def _resource(type: str, parameter_set: ParameterSet) -> dict[str, Any]:
         "conditionalDelete": "single",
         "referencePolicy": ["literal", "logical"],
     } | {name: found for name, found in offered.items() if found}
+
+
+def _operations(type: str) -> list[dict[str, Any]]:
+    return [
+        {"name": each.code, "definition": each.definition, "documentation": each.summary}
+        for each in own_operations_of(type)
+    ]
 
 
 def _parameter(type: str, offered: OfferedParameter, parameter_set: ParameterSet) -> dict[str, Any]:

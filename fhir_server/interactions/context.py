@@ -1,6 +1,7 @@
 """What every interaction is given besides its own arguments, and what every interaction answers."""
 
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -28,7 +29,8 @@ class Server:
     `oauth_endpoints` are paths at the origin of the base by their names in SMART's extension `oauth-uris`; none where
     nobody signs in. `card_for` are the actions that ask for a card (`emergency`, `orders`, `administration`).
     `age_bands` say from which age on a child's record is whose; `help_desk` is told with each refusal.
-    `sponsoring` knows whose dependents are whose; without it no patient begins a dependent's registration.
+    `sponsoring` knows whose dependents are whose; without it no patient begins a dependent's registration. `operations`
+    are what runs a call, by the type and the code of an operation (`interactions.operation.Operations`).
     """
 
     database: Database
@@ -45,6 +47,7 @@ class Server:
     age_bands: AgeBands = field(default_factory=AgeBands)
     help_desk: str = ""
     sponsoring: Sponsoring | None = None
+    operations: Mapping[tuple[str, str], Callable[..., Awaitable["Answer"]]] = field(default_factory=dict)
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -99,7 +102,8 @@ class Answer(msgspec.Struct, frozen=True):
     """What an interaction answers, before the edge puts it on the wire.
 
     `body` is JSON as UTF-8; `reports` says that it is an OperationOutcome about the request, not a resource asked for.
-    `location` is relative to the base (`Patient/p1/_history/1`).
+    `location` is relative to the base (`Patient/p1/_history/1`). With a `media_type` the body is no FHIR JSON but that,
+    as it stands.
     """
 
     status: int
@@ -108,3 +112,4 @@ class Answer(msgspec.Struct, frozen=True):
     updated: datetime | None = None
     location: str | None = None
     reports: bool = False
+    media_type: str | None = None

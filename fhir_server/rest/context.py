@@ -198,6 +198,12 @@ async def content(request: Request, max_bytes: int) -> Any:
     return await _decoded(request, max_bytes)
 
 
+def has_body(request: Request) -> bool:
+    """Whether the request brings a body that is more than nothing."""
+    declared = request.headers.get("content-length")
+    return declared not in (None, "0") or "transfer-encoding" in request.headers
+
+
 async def patch_change(request: Request, context: RequestContext, type: str, max_bytes: int) -> Change:
     """The change to a resource of `type` that the body asks for, in the form its media type names.
 

@@ -25,6 +25,8 @@ from fhir_server.definitions.capability import (
     shared_parameters,
 )
 from fhir_server.definitions.compartments import compartment_parameters
+from fhir_server.definitions.own_operations import OwnOperation
+from fhir_server.definitions.own_operations import paths as own_operation_paths
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import Server
@@ -139,6 +141,8 @@ def document(
         for row in TYPE_ROWS:
             if row.interaction in TYPE_INTERACTIONS:
                 _add(paths, row, type, named)
+    for path, each in own_operation_paths():
+        _add_own(paths, path, each)
     for compartment in COMPARTMENTS:
         paths[f"/{compartment}/{{id}}/{{type}}"] = _compartment_search(compartment)
     parts = components(named.nodes, [*CRITERIA, *RESULTS])
@@ -223,6 +227,34 @@ def _operation(row: _Operation, type: str, named: _NamedParameters) -> Node:
         case "criteria":
             node["description"] = f"The query says which one, in the parameters of GET /{type}."
     return node
+
+
+def _add_own(paths: dict[str, Node], path: str, operation: OwnOperation) -> None:
+    """One of the server's $operations, with what it takes."""
+    every = [*map(shared, PATH_PARAMETERS.findall(path)), shared("_format"), shared("_pretty")]
+    node = paths.setdefault(path, {"parameters": every})
+    taken = "; ".join(
+        f"{each.name} ({each.type}{', required' if each.least else ''}){': ' + each.text if each.text else ''}"
+        for each in operation.takes
+    )
+    for method in operation.methods:
+        described: Node = {
+            "operationId": f"operation-{method.lower()}{path.replace('{id}', 'id').replace('/', '-').replace('$', '')}",
+            "summary": operation.summary,
+            "description": f"{operation.definition}. Parameters: {taken or 'none'}.",
+            "tags": [operation.type or "system"],
+            "parameters": [
+                {"name": each.name, "in": "query", "description": each.text or each.type, "schema": VALUES}
+                for each in operation.takes
+                if each.type != "Resource"
+            ]
+            if method == "GET"
+            else [],
+            "responses": _responses(_FOUND),
+        }
+        if method == "POST":
+            described["requestBody"] = shared("Parameters", "requestBodies")
+        node[method.lower()] = described
 
 
 def _query_parameter(parameter: OfferedParameter) -> Node:

@@ -97,6 +97,7 @@ def components(named: dict[str, Node], forms: list[str]) -> Node:
         "requestBodies": {
             "Resource": {"content": _content("Resource"), "required": True},
             "Bundle": {"content": _content("Bundle"), "required": True},
+            "Parameters": {"content": _content("Parameters")},
             "Patch": {"content": {name: {"schema": schema} for name, schema in _PATCHES.items()}, "required": True},
         },
         "schemas": {

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.own_operations import called
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import (
     capabilities,
@@ -29,6 +30,7 @@ from fhir_server.interactions import (
 )
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.operation import call_by_body, call_by_query, run
 from fhir_server.interactions.query import refuse_parameters
 from fhir_server.rest.audited import audited, refuse_audit_change, refused
 from fhir_server.rest.context import (
@@ -36,6 +38,7 @@ from fhir_server.rest.context import (
     conditions,
     content,
     form_pairs,
+    has_body,
     open_context,
     patch_change,
     raw_query,
@@ -219,8 +222,22 @@ async def _history_of_system(request: Request, context: RequestContext) -> Answe
     return await history.of_system(context, request_pairs(request))
 
 
-async def _unknown_operation(request: Request, context: RequestContext) -> Answer:
-    raise unknown_type(f"${request.path_params['operation']}")
+async def _operation(request: Request, context: RequestContext) -> Answer:
+    path = request.path_params
+    type, id, code = path.get("type", ""), path.get("id", ""), path["operation"]
+    operation = called(type, "instance" if id else "type" if type else "system", code)
+    if operation is None:
+        raise unknown_type(f"${code}")
+    if request.method == "POST":
+        sent = await content(request, _limit(request)) if has_body(request) else None
+        call = call_by_body(operation, type, id, request_pairs(request), sent)
+    elif operation.changes:
+        error = outcome.METHOD_NOT_ALLOWED(f"${code} changes what is stored: call it by POST.")
+        error.headers = {"Allow": "POST, OPTIONS"}
+        raise error
+    else:
+        call = call_by_query(operation, type, id, request_pairs(request))
+    return await run(context, call)
 
 
 def _limit(request: Request) -> int:
@@ -244,7 +261,7 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
         _history_of_instance,
         _history_of_type,
         _history_of_system,
-        _unknown_operation,
+        _operation,
     }
 )
 """What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
@@ -277,11 +294,11 @@ _INTERACTIONS: Mapping[Endpoint | None, str] = {
     _history_of_instance: "history-instance",
     _history_of_type: "history-type",
     _history_of_system: "history-system",
-    _unknown_operation: "operation",
+    _operation: "operation",
 }
 """What an endpoint is called in metrics, log and spans: https://hl7.org/fhir/R4/codesystem-restful-interaction.html"""
 
-_OPERATION: Mapping[str, Endpoint] = {"GET": _unknown_operation, "POST": _unknown_operation}
+_OPERATION: Mapping[str, Endpoint] = {"GET": _operation, "POST": _operation}
 
 # The first two rows are those of `MostAsked`. A `name` begins neither with `_` nor with `$`, so that no resource path
 # hides an interaction's or an operation's.

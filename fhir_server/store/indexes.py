@@ -19,6 +19,12 @@ from fhir_server.store.rows import HISTORY_SUFFIX, history_collection
 CLAIMS = "server.claims"
 """One document per claimed name. Resource types start with a capital letter, so the name is free."""
 
+TURNS = "server.turns"
+"""How often facts were written that rules rest on, by what they are of."""
+
+NOTICES = "server.notices"
+"""Who is to be told of what, until the letter is written."""
+
 KEYS = "server.keys"
 """Secrets all workers share."""
 
@@ -92,6 +98,8 @@ HISTORY_INDEXES = (
 
 SERVICE_INDEXES = {
     CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
+    TURNS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
+    NOTICES: (Index("due", (("due", 1),)),),
     AUDIT: (Index("at", (("at", -1), ("_id", -1))), Index("keys", (("keys", 1), ("at", -1), ("_id", -1)))),
     AUDIT_BURSTS: (Index("expires", (("expires", 1),), 0),),
 }

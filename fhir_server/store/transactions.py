@@ -15,10 +15,10 @@ from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import stamped
-from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Put, WritePlan, Written
+from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Overtaken, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
 from fhir_server.search.index import also_labelled, hiding_labels
-from fhir_server.store import claims, indexes, inherited
+from fhir_server.store import claims, indexes, inherited, notices, turns
 from fhir_server.store.abandoned import end_abandoned
 from fhir_server.store.kept import refuse_change
 from fhir_server.store.mongo import (
@@ -65,14 +65,20 @@ async def run(database: Database, plan: WritePlan, besides: Besides | None = Non
 
     Raises FhirError 404 for a row out of reach, 403 for a change that its writer may not make, 412 where a version that
     must be current is not, 409 where others kept winning for 10 seconds, 413 for a row past the database's limit, 503
-    where the database is away; Matched where an absence does not hold; Fenced where search values are out of date.
+    where the database is away; Matched where an absence does not hold; Overtaken where what the rules of care looked at
+    has changed; Fenced where search values are out of date.
     """
     types = {document.type for document in plan.documents if isinstance(document, Put)}
     await indexes.ensure(database, types.union(plan.effects.types) if plan.effects else types)
     if plan.claims:
         await indexes.ensure_claims(database)
+    if plan.turns:
+        await indexes.ensure_collection(database, indexes.TURNS)
+    if plan.notices:
+        await indexes.ensure_collection(database, indexes.NOTICES)
     only = plan.documents[0] if len(plan.documents) == 1 else None
     alone = not (plan.claims or plan.absences or plan.presences or plan.effects or besides)
+    alone = alone and not (plan.turns or plan.notices or plan.withdrawn)
     if isinstance(only, Put) and only.expect is Expect.NOTHING and alone:
         return (await _insert(database, only),)
     if not plan.documents:
@@ -119,7 +125,7 @@ async def _run_in_transaction(database: Database, plan: WritePlan, besides: Besi
 def _places(plan: WritePlan) -> list[str]:
     """What a plan may be overtaken at. Sorted, so that two plans never wait for one another."""
     documents = {f"{document.type}/{document.id}" for document in plan.documents}
-    return sorted(documents | {claim.key for claim in plan.claims})
+    return sorted(documents | {each.key for each in plan.claims} | {each.key for each in plan.turns})
 
 
 async def _attempt(
@@ -170,6 +176,7 @@ class _Rows:
 async def _write(database: Database, running: Session, plan: WritePlan) -> tuple[Written, ...]:
     if plan.claims:
         await claims.take(database, running, plan.claims)
+    await turns.take(database, running, plan.turns)
     for absence in plan.absences:
         if found := await matches(database, absence.type, absence.filter, 2, running):
             raise Matched(absence.type, tuple(match.id for match in found))
@@ -180,6 +187,7 @@ async def _write(database: Database, running: Session, plan: WritePlan) -> tuple
     written = await _write_documents(database, running, plan.documents)
     if plan.effects is not None and any(each.changed for each in written):
         await _write_documents(database, running, await plan.effects.puts(written))
+    await notices.keep(database, running, plan.notices, plan.withdrawn)
     return written
 
 
@@ -205,6 +213,8 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
     """Decide what becomes of one document over what is there now, and add its row to `rows`."""
     if current is not None:
         refuse_change(document, current)
+    if document.seen is not None and document.seen != (current or {}).get("version", 0):
+        raise Overtaken
     if document.if_version is not None and not _is_current(document.if_version, current):
         raise _version_conflict(document, document.if_version, current)
     if isinstance(document, Delete):

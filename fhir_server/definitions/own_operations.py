@@ -1,0 +1,74 @@
+"""The operations that this server offers, as data.
+
+The CapabilityStatement, OpenAPI, the routes and what a call may hold are read from here.
+
+https://hl7.org/fhir/R4/operations.html, https://hl7.org/fhir/R4/operationdefinition.html
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Level = Literal["system", "type", "instance"]
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    """A parameter of an operation: a primitive type, a `Reference`, `CodeableConcept`, `Coding` or `Resource`.
+
+    `most` None: any number.
+    """
+
+    name: str
+    type: str
+    least: int = 0
+    most: int | None = 1
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnOperation:
+    """`$code` on `type` at `levels`. One that `changes` what is stored is called by POST alone (R4: affectsState).
+
+    `definition` is the canonical URL of its OperationDefinition.
+    """
+
+    code: str
+    type: str
+    levels: tuple[Level, ...]
+    definition: str
+    summary: str
+    takes: tuple[Takes, ...] = ()
+    changes: bool = False
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods it is called by."""
+        return ("POST",) if self.changes else ("GET", "POST")
+
+
+_R4 = "http://hl7.org/fhir/OperationDefinition"
+
+OWN_OPERATIONS: tuple[OwnOperation, ...] = ()
+"""In the order in which the CapabilityStatement lists them."""
+
+
+def own_operations_of(type: str) -> tuple[OwnOperation, ...]:
+    """Those that belong to a type."""
+    return tuple(each for each in OWN_OPERATIONS if each.type == type)
+
+
+def called(type: str, level: Level, code: str) -> OwnOperation | None:
+    """The operation that a path names; None where there is none."""
+    for each in OWN_OPERATIONS:
+        if each.code == code and each.type == type and level in each.levels:
+            return each
+    return None
+
+
+def paths() -> Iterator[tuple[str, OwnOperation]]:
+    """Each path below the base under which an operation is called, with `{id}` for an instance."""
+    for each in OWN_OPERATIONS:
+        for level in each.levels:
+            prefix = {"system": "", "type": f"/{each.type}", "instance": f"/{each.type}/{{id}}"}[level]
+            yield f"{prefix}/${each.code}", each

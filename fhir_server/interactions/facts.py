@@ -1,0 +1,107 @@
+"""What the rules of care look at: resources as a plan will leave them, or as they are stored, whoever may see them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from fhir_server.core.codec import decode
+from fhir_server.core.resource import Resource
+from fhir_server.core.write_plan import Delete, Document, Expect, Method, Put, WritePlan
+from fhir_server.interactions.context import RequestContext
+from fhir_server.search.index import index_values
+from fhir_server.store import resources
+
+
+class Stored(NamedTuple):
+    """A resource as it is stored, and its version; None and the tombstone's version (or 0) where there is none."""
+
+    resource: Resource | None
+    version: int
+
+
+async def stored(context: RequestContext, type: str, id: str) -> Stored:
+    """What is stored at a place, whoever may see it."""
+    return (await stored_many(context, type, [id]))[id]
+
+
+async def stored_many(context: RequestContext, type: str, ids: Iterable[str]) -> dict[str, Stored]:
+    """The same for several ids."""
+    wanted = list(dict.fromkeys(ids))
+    rows = await resources.read_many(context.server.database, type, wanted)
+    found = {}
+    for id in wanted:
+        row = rows.get(id)
+        live = row is not None and row.body is not None and not row.deleted
+        found[id] = Stored(decode(row.body) if live and row and row.body else None, row.version if row else 0)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One document of a plan beside what it displaces."""
+
+    document: Document
+    former: Resource | None
+
+    @property
+    def resource(self) -> Resource | None:
+        """What it will be; None where it is deleted."""
+        return self.document.resource if isinstance(self.document, Put) else None
+
+
+async def changes(context: RequestContext, plan: WritePlan, types: Iterable[str]) -> tuple[WritePlan, list[Change]]:
+    """The documents of these types with what they displace, and the plan bound to what was looked at."""
+    wanted = frozenset(types)
+    by_type: dict[str, list[str]] = {}
+    for document in plan.documents:
+        if document.type in wanted and not _is_fresh(document):
+            by_type.setdefault(document.type, []).append(document.id)
+    former = {
+        (type, id): each
+        for type, ids in by_type.items()
+        for id, each in (await stored_many(context, type, ids)).items()
+    }
+    documents: list[Document] = []
+    found: list[Change] = []
+    for document in plan.documents:
+        bound: Document = document
+        if document.type in wanted:
+            before = former.get((document.type, document.id), Stored(None, 0))
+            if not _is_fresh(document):
+                bound = replace(document, seen=before.version)
+            found.append(Change(bound, before.resource))
+        documents.append(bound)
+    return replace(plan, documents=tuple(documents)), found
+
+
+def _is_fresh(document: Document) -> bool:
+    return isinstance(document, Put) and document.expect is Expect.NOTHING
+
+
+def added(context: RequestContext, resource: Resource, id: str, method: Method, seen: int | None = None) -> Put:
+    """A document that is written because of another one, whatever its caller may write: over the version `seen`, or as
+    a create where that is None.
+    """
+    server = context.server
+    index = index_values(resource, id, context.own_bases, server.custodian, server.parameters.indexed)
+    expect = Expect.NOTHING if seen is None else Expect.ANYTHING
+    return Put(resource["resourceType"], id, resource, index, method, expect, seen=seen)
+
+
+def with_added(plan: WritePlan, documents: Iterable[Document]) -> WritePlan:
+    """The plan with more documents that were not asked for."""
+    more = tuple(documents)
+    return replace(plan, documents=plan.documents + more, added=plan.added + len(more))
+
+
+def with_resource(context: RequestContext, plan: WritePlan, document: Put, resource: Resource) -> WritePlan:
+    """The plan in which a document stores another content, indexed anew."""
+    server = context.server
+    index = index_values(resource, document.id, context.own_bases, server.custodian, server.parameters.indexed)
+    changed = replace(document, resource=resource, index=index)
+    return replace(plan, documents=tuple(changed if each is document else each for each in plan.documents))
+
+
+def is_deleted(document: Document) -> bool:
+    """Whether the document is a delete."""
+    return isinstance(document, Delete)

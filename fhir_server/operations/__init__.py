@@ -1,0 +1,1 @@
+"""The $operations: a file for each, and the table that names them."""
