@@ -27,6 +27,7 @@ from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
+from fhir_server.master_key import vault_master
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.portal import portal_of, portal_refusal
 from fhir_server.registrar import RegistrySponsoring
@@ -46,6 +47,7 @@ from fhir_server.store import keys, mongo
 from fhir_server.store.audit import Auditor
 from fhir_server.store.documents import DatabaseDocuments
 from fhir_server.store.index_watch import IndexWatch
+from fhir_server.store.vault import Vault
 from fhir_server.worker import at_work
 from seeds.accounts import users
 from seeds.examples import EXAMPLES
@@ -231,6 +233,7 @@ def open_database(settings: Settings) -> mongo.Database:
         settings.mongodb_database,
         settings.mongodb_driver,
         search_seconds=settings.search_seconds,
+        vault=Vault(vault_master(settings)),
     )
 
 

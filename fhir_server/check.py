@@ -12,10 +12,12 @@ from fhir_server.app import open_database, unsigned
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import resource_types
 from fhir_server.definitions.search_parameters import search_parameters
+from fhir_server.master_key import vault_master
 from fhir_server.portal import portal_refusal
 from fhir_server.settings import Settings, auth_refusal
 from fhir_server.store import check as store_check
 from fhir_server.store import mongo, parameter_sets, reindex
+from fhir_server.store.vault import CannotUnlock, vault_of
 
 T = TypeVar("T")
 
@@ -38,7 +40,12 @@ async def unusable(settings: Settings, uri: str) -> str | None:
     if refusal is not None:
         return refusal
     try:
-        return await _with_database(settings, uri, _first_problem) or await _unsigned(settings, uri)
+        vault_master(settings)
+    except ValueError as error:
+        return str(error)
+    try:
+        problem = await _with_database(settings, uri, _first_problem) or await _unsigned(settings, uri)
+        return problem or await _with_database(settings, uri, _locked)
     except FhirError as error:
         return f"{_unanswered(error)}."
     except ValueError as error:
@@ -59,6 +66,10 @@ async def outdated(settings: Settings, uri: str) -> str | None:
 async def findings(settings: Settings, uri: str) -> list[Finding]:
     """Settings, open files, definitions, MongoDB, replica set, indexes, in this order."""
     found = [_settings(settings), _open_files(), _definitions()]
+    try:
+        vault_master(settings)
+    except ValueError as error:
+        return [*found, Finding("master key", str(error), fine=False)]
     try:
         found += await _with_database(settings, uri, _database)
     except FhirError as error:
@@ -95,6 +106,15 @@ def _refusal_of_sign_in(settings: Settings) -> str | None:
     return None if settings.auth == "off" else portal_refusal(settings)
 
 
+async def _locked(database: mongo.Database) -> str | None:
+    """Why what is encrypted cannot be opened; None where it can."""
+    try:
+        await vault_of(database).begin(database)
+    except CannotUnlock as error:
+        return str(error)
+    return None
+
+
 async def _first_problem(database: mongo.Database) -> str | None:
     problems = store_check.unmet(await store_check.deployment(database))
     if problems:
@@ -116,6 +136,8 @@ async def _database(database: mongo.Database) -> list[Finding]:
         Finding("indexes", ", ".join(facts.missing_indexes) or "all there", fine=not facts.missing_indexes),
     ]
     found.append(await _parameters(database))
+    locked = await _locked(database)
+    found.append(Finding("encryption", locked or "its keys can be opened", fine=locked is None))
     return found + [Finding("to do", problem, fine=False) for problem in facts.problems]
 
 

@@ -25,6 +25,7 @@ from fhir_server.cli_audit import audit
 from fhir_server.cli_beneficiaries import beneficiaries
 from fhir_server.cli_cards import cards
 from fhir_server.cli_clients import clients
+from fhir_server.cli_keys import master_key
 from fhir_server.cli_seeds import load_demo_where_empty, seeds
 from fhir_server.cli_start import DATA_DIR, console, errors, mongodb, settings_of, stop
 from fhir_server.cli_tokens import signing_keys, tokens
@@ -39,6 +40,7 @@ app.add_typer(beneficiaries, name="beneficiary")
 app.add_typer(cards, name="card")
 app.add_typer(tokens, name="token")
 app.add_typer(signing_keys, name="keys")
+app.add_typer(master_key, name="master-key")
 app.add_typer(audit, name="audit")
 
 OPEN_FILES_WANTED = 4096
@@ -184,7 +186,7 @@ def _metrics_dir(settings: Settings) -> Iterator[Path | None]:
 def _say_settings(settings: Settings, uri: str) -> None:
     """Hand the settings of this command to the worker processes, which read them from the environment."""
     os.environ["FHIR_MONGODB_URI"] = uri
-    for name in ("host", "port", "workers", "auth", "metrics_dir"):
+    for name in ("host", "port", "workers", "auth", "metrics_dir", "data_dir"):
         value = getattr(settings, name)
         if value is not None:
             os.environ[f"FHIR_{name.upper()}"] = str(value)

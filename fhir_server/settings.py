@@ -81,6 +81,28 @@ class Settings(BaseSettings):
         description="A file of at least 32 random bytes, the same for all workers, under which the keys that sign "
         "tokens are sealed in the database. Unset: they lie there as they are.",
     )
+    master_key_file: Path | None = Field(
+        None,
+        description="A file of 96 random bytes, the same for all workers, under which the keys of messages and files "
+        "are sealed in the database. Unset: `master.key` in `FHIR_DATA_DIR`, made where there is none. Without it "
+        "nobody can read them again: keep a copy in another place than the database's.",
+    )
+    kms_provider: Literal["aws", "azure", "gcp", "kmip"] | None = Field(
+        None, description="The key management service that holds the master key, in place of a file."
+    )
+    kms_credentials: SecretStr | None = Field(
+        None,
+        description="What MongoDB's ClientEncryption needs to speak with it, as JSON: "
+        '`{"accessKeyId": "...", "secretAccessKey": "..."}` of `aws`.',
+    )
+    kms_master_key: dict[str, Any] | None = Field(
+        None, description='Which of its keys, as JSON: `{"region": "us-gov-west-1", "key": "arn:..."}` of `aws`.'
+    )
+    scan_command: tuple[str, ...] = Field(
+        (),
+        description="A program that looks at each file that people attach, as a JSON list: it gets the file on its "
+        "standard input and ends with 0 where it may be taken, with 1 where not. Unset: files are not scanned.",
+    )
     metrics_dir: Path | None = Field(
         None,
         description="An existing folder where several workers keep the counts of `GET /metrics`. Unset: `serve` makes "

@@ -1,10 +1,13 @@
 """What many tests stand on: one real MongoDB for the run, a fresh database for each test, servers started for real."""
 
+import atexit
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, suppress
@@ -19,11 +22,19 @@ import pytest
 from pymongo import MongoClient
 
 from tests.require import ROOT
+from tests.vaults import MASTER_KEY
 
 # The same examples in each run, so that a change is judged by what it changes; FHIR_TEST_EXPLORE=1 looks for new ones.
 hypothesis.settings.register_profile("same", derandomize=True)
 if not os.environ.get("FHIR_TEST_EXPLORE"):
     hypothesis.settings.load_profile("same")
+
+# The same for all servers of a run, in a folder that only this user reads.
+_keys = Path(tempfile.mkdtemp(prefix="fhir-test-"))
+MASTER_KEY_FILE = _keys / "master.key"
+MASTER_KEY_FILE.write_bytes(MASTER_KEY)
+os.environ.setdefault("FHIR_MASTER_KEY_FILE", str(MASTER_KEY_FILE))
+atexit.register(shutil.rmtree, _keys, ignore_errors=True)
 
 READY_SECONDS = 180.0
 STOP_SECONDS = 60.0
@@ -176,7 +187,7 @@ def start_server(
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={**inherited, **settings},
+            env={**inherited, "FHIR_MASTER_KEY_FILE": str(MASTER_KEY_FILE), **settings},
             stdin=subprocess.DEVNULL,
             stdout=written,
             stderr=subprocess.STDOUT,

@@ -181,6 +181,8 @@ INTERNAL = Failure(5002, 500, "exception", "an error of the server's own")
 TIMED_OUT = Failure(5003, 503, "timeout", "the database took too long", {"Retry-After": "5"})
 INDEXING = Failure(5004, 503, "transient", "the search values are being made anew", {"Retry-After": "10"})
 
+VAULT_SHUT = Failure(5005, 503, "exception", "what is encrypted cannot be opened", {"Retry-After": "10"})
+
 # 6xxx: access
 FORBIDDEN_SCOPE = Failure(6001, 403, "forbidden", "no scope of the access token covers the type or what is asked of it")
 FORBIDDEN_EXPLAIN = Failure(6002, 403, "forbidden", "how a search is run is told to administrators alone")

@@ -119,7 +119,8 @@ class Put:
     besides `owners`. All of this is looked at before the versions, so that an If-Match tells nothing of a row out of
     reach.
 
-    `seen` is the version that the rules of care looked at, 0 where there was none; another one is Overtaken.
+    `seen` is the version that the rules of care looked at, 0 where there was none; another one is Overtaken. `file` is
+    the id and the length of the file that the store put a Binary's content into.
     """
 
     type: str
@@ -137,6 +138,7 @@ class Put:
     owners: frozenset[str] | None = None
     keeps: Keeps | None = None
     seen: int | None = None
+    file: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from fhir_server.core import outcome
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues
+from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
 from fhir_server.definitions.participants import PARTICIPANTS
@@ -139,6 +140,8 @@ def index_values(
     withheld = holds(resource)
     if withheld:
         resource = veiled(resource)
+    if type in ENCRYPTED:
+        resource = without_words(resource)
     reading = _reading(type, parameter_set)
     entries = _read(resource, reading, own_bases)
     owners = (logical_id,) if type == "Patient" else _owners(resource, reading, entries)
@@ -171,6 +174,24 @@ def index_values(
         set_version=parameter_set.version,
         sort_keys=_sort_keys(type, entries),
     )
+
+
+def without_words(resource: Resource) -> Resource:
+    """The resource without what somebody wrote in words, and without contained resources, as an encrypted one is
+    indexed: by codes, references, identifiers and dates alone.
+    """
+    return {name: _without_words(value) for name, value in resource.items() if name not in _WORDY}
+
+
+_WORDY = frozenset({"text", "display", "note", "payload", "contained", "data", "extension", "modifierExtension"})
+
+
+def _without_words(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_words(each) for name, each in value.items() if name not in _WORDY}
+    if isinstance(value, list):
+        return [_without_words(each) for each in value]
+    return value
 
 
 def hiding_labels(labels: Iterable[str], tokens: Collection[str]) -> tuple[str, ...]:
@@ -212,8 +233,8 @@ def is_sortable(parameter: SearchParameter) -> bool:
 
 
 def is_text_searched(type: str) -> bool:
-    """Whether rows of a type carry words."""
-    return TEXT_SEARCHED is None or type in TEXT_SEARCHED
+    """Whether rows of a type carry words: none of an encrypted one leaves its body."""
+    return type not in ENCRYPTED and (TEXT_SEARCHED is None or type in TEXT_SEARCHED)
 
 
 @lru_cache(4096)

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.search.predicate import all_of, one_of
 from fhir_server.search.request import Visible
 from fhir_server.search.visible import EVERYTHING, few_owners, row_filter
+from fhir_server.store import bodies
 from fhir_server.store.mongo import Database, Document, DriverError, aggregate, page_of, refusal
 from fhir_server.store.rows import READ_FIELDS, Row, history_collection, read_row
 
@@ -66,7 +68,9 @@ async def of_instance(
         )
     except DriverError as error:
         raise refusal(error) from error
-    rows = [read_row(type, row) for row in ([] if current is None else [current]) + replaced]
+    found = ([] if current is None else [current]) + replaced
+    await bodies.opened(database, type, found)
+    rows = [read_row(type, row) for row in found]
     return sorted(_once(rows), key=lambda row: -row.version)[:count]
 
 
@@ -190,6 +194,8 @@ async def _of_types(database: Database, types: Mapping[str, Visible], window: _W
                 found += await aggregate(database, name, _newest(some, window, is_past))
     except DriverError as error:
         raise refusal(error) from error
+    for type in ENCRYPTED:
+        await bodies.opened(database, type, [row for row in found if row["type"] == type])
     return _newest_first([read_row(row["type"], row) for row in found], window.count)
 
 

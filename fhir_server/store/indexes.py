@@ -25,6 +25,15 @@ TURNS = "server.turns"
 NOTICES = "server.notices"
 """Who is to be told of what, until the letter is written."""
 
+DATA_KEYS = "server.data_keys"
+"""The key vault of MongoDB's ClientEncryption."""
+
+CONTENT_KEYS = "server.content_keys"
+"""Under which content is sealed; each encrypted under a data key."""
+
+FILES = "server.files"
+"""The content of Binaries in sealed chunks."""
+
 KEYS = "server.keys"
 """Secrets all workers share."""
 
@@ -98,6 +107,9 @@ HISTORY_INDEXES = (
 
 SERVICE_INDEXES = {
     CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
+    DATA_KEYS: (),
+    CONTENT_KEYS: (),
+    FILES: (Index("unlinked", (("unlinked", 1),), is_sparse=True),),
     TURNS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
     NOTICES: (Index("due", (("due", 1),)),),
     AUDIT: (Index("at", (("at", -1), ("_id", -1))), Index("keys", (("keys", 1), ("at", -1), ("_id", -1)))),
@@ -212,7 +224,9 @@ def _is_as_declared(existing: Mapping[str, Any], index: Index) -> bool:
 
 async def _create(database: Database, collection: str) -> None:
     try:
-        await database.collections[collection].create_indexes([_model(index) for index in declared(collection)])
+        models = [_model(index) for index in declared(collection)]
+        if models:
+            await database.collections[collection].create_indexes(models)
     except DriverError as error:
         raise refusal(error) from error
 

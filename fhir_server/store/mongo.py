@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakValueDictionary
 
 import bson
@@ -22,10 +22,12 @@ from pymongo import AsyncMongoClient, IndexModel, ReadPreference, ReplaceOne, Up
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.asynchronous.encryption import AsyncClientEncryption
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
     DocumentTooLarge,
+    EncryptionError,
     ExecutionTimeout,
     InvalidOperation,
     InvalidURI,
@@ -41,8 +43,12 @@ from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.store.allowance import Allowance
 
+if TYPE_CHECKING:
+    from fhir_server.store.vault import Vault
+
 __all__ = [
     "APPLICATION_NAME",
+    "ENCRYPTED_VALUE",
     "MAX_KEY",
     "MAX_ROW_BYTES",
     "Collection",
@@ -51,6 +57,7 @@ __all__ = [
     "Driver",
     "DriverError",
     "IndexModel",
+    "KeysRefused",
     "Read",
     "ReplaceOne",
     "Session",
@@ -59,6 +66,7 @@ __all__ = [
     "aggregate",
     "begin",
     "changes_of",
+    "client_encryption",
     "close",
     "command",
     "connect",
@@ -82,6 +90,9 @@ Document = dict[str, Any]
 Collection = AsyncCollection[Document]
 Session = AsyncClientSession
 DriverError = PyMongoError
+KeysRefused = EncryptionError
+ENCRYPTED_VALUE = "AEAD_AES_256_CBC_HMAC_SHA_512-Random"
+"""The algorithm by which ClientEncryption encrypts one value, differently each time."""
 
 MAX_KEY = MaxKey()
 MAX_ROW_BYTES = 16 * 1024 * 1024
@@ -139,6 +150,8 @@ class _Collections(dict[str, Collection]):
 class Database:
     """An opened database. `search_milliseconds` bounds each search on the server.
 
+    `vault` has the keys of what is encrypted (store/vault.py); without one such types are neither written nor read.
+
     `ensured` holds the names of collections whose indexes this process has made sure of, `ensuring` those at which it
     is. `turns` has a lock for each place on which writers of this process wait for one another. `noted` keeps what was
     estimated, each with the moment (monotonic seconds) until which it is used.
@@ -154,6 +167,7 @@ class Database:
     ensuring: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     turns: WeakValueDictionary[str, asyncio.Lock] = field(default_factory=WeakValueDictionary)
     noted: dict[Any, tuple[float, Any]] = field(default_factory=dict)
+    vault: "Vault | None" = None
 
 
 def connect(
@@ -163,6 +177,7 @@ def connect(
     *,
     search_seconds: float = 10.0,
     max_pool_size: int = 100,
+    vault: "Vault | None" = None,
 ) -> Database:
     """A handle to the database; connections open on first use, so that an absent server shows in `ping` and later.
 
@@ -194,7 +209,8 @@ def connect(
         write_concern=_MAJORITY,
         read_concern=ReadConcern("majority"),
     )
-    return Database(database_name, driver, int(search_seconds * 1000), client, handle, _Collections(handle))
+    milliseconds = int(search_seconds * 1000)
+    return Database(database_name, driver, milliseconds, client, handle, _Collections(handle), vault=vault)
 
 
 def _client(driver: Driver, uri: str, options: dict[str, Any]) -> AsyncMongoClient[Document]:
@@ -228,6 +244,26 @@ async def command(database: Database, name: str, admin: bool = False) -> Mapping
         return await handle.command(SON([(name, 1)]))
     except DriverError as error:
         raise refusal(error) from error
+
+
+@asynccontextmanager
+async def client_encryption(
+    database: Database, providers: Mapping[str, Mapping[str, Any]], key_vault: str
+) -> AsyncIterator[AsyncClientEncryption[Document]]:
+    """MongoDB's ClientEncryption over a collection of data keys. Its failures are KeysRefused."""
+    namespace = f"{database.name}.{key_vault}"
+    encryption: Any
+    if database.driver == "motor":
+        from motor.motor_asyncio import AsyncIOMotorClientEncryption
+
+        client: Any = database.client
+        encryption = AsyncIOMotorClientEncryption(providers, namespace, client, _OPTIONS)
+    else:
+        encryption = AsyncClientEncryption(providers, namespace, database.client, _OPTIONS)
+    try:
+        yield encryption
+    finally:
+        await encryption.close()
 
 
 @asynccontextmanager

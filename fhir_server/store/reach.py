@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from fhir_server.core import outcome
 from fhir_server.core.write_plan import Delete, Expect, Filter, Put
 from fhir_server.core.write_plan import Document as PlannedDocument
+from fhir_server.definitions.encrypted import ENCRYPTED
+from fhir_server.store.bodies import opened
 from fhir_server.store.mongo import Database, Document, Session
 from fhir_server.store.rows import KEPT_FIELDS
 
@@ -24,7 +26,18 @@ async def rows_met(
         if within is not None:
             missed = [document for document in some if document.id not in rows]
             await _refuse_out_of_reach(database, running, type, missed)
+    if type in ENCRYPTED:
+        await _open(database, type, rows, documents)
     return rows
+
+
+async def _open(database: Database, type: str, rows: dict[str, Document], documents: Sequence[PlannedDocument]) -> None:
+    for row in rows.values():
+        if "body" in row:
+            row["sealed"] = row["body"]
+    # The content of a file is needed only to tell whether it is the same.
+    compared = any(isinstance(each, Put) and each.unless_equal for each in documents)
+    await opened(database, type, list(rows.values()), whole=compared)
 
 
 def _by_reach(documents: Sequence[PlannedDocument]) -> list[tuple[Filter | None, list[PlannedDocument]]]:

@@ -14,7 +14,7 @@ from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import Put
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.search.index import also_labelled, hiding_labels, index_values
-from fhir_server.store import inherited
+from fhir_server.store import bodies, inherited
 from fhir_server.store.fence import older_than
 from fhir_server.store.mongo import Database, Document, DriverError, ReplaceOne, refusal
 from fhir_server.store.parameter_sets import SETS
@@ -114,8 +114,14 @@ async def batch(database: Database, work: Work, reached: Progress) -> Progress:
         rows = await _next_rows(database, work, after)
         if not rows:
             return replace(reached, finished=(*reached.finished, work.type))
+        stored = {row["_id"]: row.get("body") for row in rows}
+        await bodies.opened(database, work.type, rows, whole=False)
         # Beside the event loop: a batch takes 20 ms and more of computing.
         made, failed = await asyncio.to_thread(_made_anew, work, rows)
+        for row in made:
+            row["body"] = stored[row["_id"]]
+        await bodies.seal(database, work.type, made)
+        await bodies.seal_history(database, work.type, [row["_id"] for row in made])
         if made:
             # A row that was written since has another version, and its writer's own search values.
             replaced = [ReplaceOne({"_id": row["_id"], "version": row["version"]}, row) for row in made]
@@ -136,7 +142,17 @@ async def batch(database: Database, work: Work, reached: Progress) -> Progress:
 
 async def _next_rows(database: Database, work: Work, after: str | None) -> list[Document]:
     wanted = older_than(work.floor) | _held(work) | ({} if after is None else {"_id": {"$gt": after}})
-    fields = {"_id": 1, "version": 1, "updated": 1, "body": 1, "method": 1, "source": 1, "owners": 1, "labels": 1}
+    fields = {
+        "_id": 1,
+        "version": 1,
+        "updated": 1,
+        "body": 1,
+        "method": 1,
+        "source": 1,
+        "owners": 1,
+        "labels": 1,
+        "file": 1,
+    }
     found = database.collections[work.type].find(wanted, fields).sort("_id", 1).hint("_id_").limit(BATCH_ROWS)
     rows, size = [], 0
     async for row in found:
@@ -183,4 +199,5 @@ def _row(work: Work, row: Document) -> Document:
     # What it took over from what it is about stays until its next version.
     index = also_labelled(index, row["labels"])
     put = Put(work.type, row["_id"], resource, index, row["method"])
-    return current_row(put, row["version"], row["updated"], row["body"])
+    made = current_row(put, row["version"], row["updated"], row["body"])
+    return made | {"file": row["file"]} if "file" in row else made

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
+from fhir_server.store.bodies import opened
 from fhir_server.store.mongo import Database, Document, DriverError, read, refusal
 
 _SCANNED = 100_000
@@ -88,7 +89,8 @@ async def owned_rows(database: Database, naming: Naming, limit: int) -> list[Own
 
 async def bodies(database: Database, type: str, ids: Sequence[str]) -> dict[str, tuple[int, bytes]]:
     """Version and stored JSON of live rows, by id."""
-    rows = await _find(database, Naming(type, ids=tuple(ids)), {"version": 1, "body": 1}, len(ids))
+    rows = await _find(database, Naming(type, ids=tuple(ids)), {"version": 1, "body": 1, "file": 1}, len(ids))
+    await opened(database, type, rows)
     return {row["_id"]: (row["version"], row["body"]) for row in rows}
 
 

@@ -6,8 +6,10 @@ https://hl7.org/fhir/R4/http.html#read, https://hl7.org/fhir/R4/http.html#vread
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.search.predicate import all_of
-from fhir_server.store.mongo import Database, DriverError, refusal
+from fhir_server.store import bodies
+from fhir_server.store.mongo import Database, Document, DriverError, refusal
 from fhir_server.store.rows import READ_FIELDS, Row, history_collection, history_id, read_row
 
 Within = Mapping[str, Any]
@@ -22,7 +24,7 @@ async def read(database: Database, type: str, id: str, within: Within = WHOEVER)
         found = await database.collections[type].find_one(_at({"_id": id}, within), READ_FIELDS)
     except DriverError as error:
         raise refusal(error) from error
-    return None if found is None else read_row(type, found)
+    return None if found is None else await _opened(database, type, found)
 
 
 async def read_version(database: Database, type: str, id: str, version: int, within: Within = WHOEVER) -> Row | None:
@@ -39,7 +41,7 @@ async def read_version(database: Database, type: str, id: str, version: int, wit
             found = await past.find_one(_at({"_id": history_id(id, version)}, within), READ_FIELDS | {"rid": 1})
     except DriverError as error:
         raise refusal(error) from error
-    return None if found is None else read_row(type, found)
+    return None if found is None else await _opened(database, type, found)
 
 
 async def read_many(database: Database, type: str, ids: Iterable[str], within: Within = WHOEVER) -> dict[str, Row]:
@@ -51,6 +53,7 @@ async def read_many(database: Database, type: str, ids: Iterable[str], within: W
         found = await database.collections[type].find(_at({"_id": {"$in": wanted}}, within), READ_FIELDS).to_list(None)
     except DriverError as error:
         raise refusal(error) from error
+    await bodies.opened(database, type, found)
     return {row["_id"]: read_row(type, row) for row in found}
 
 
@@ -64,6 +67,12 @@ async def owners_of(
     except DriverError as error:
         raise refusal(error) from error
     return {row["_id"]: tuple(row["owners"]) for row in found}
+
+
+async def _opened(database: Database, type: str, found: Document) -> Row:
+    if type in ENCRYPTED:
+        await bodies.opened(database, type, [found])
+    return read_row(type, found)
 
 
 def _at(place: dict[str, Any], within: Within) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from fhir_server.core.write_plan import IndexValues, Method, Put
 from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 5
+INDEX_VERSION = 6
 """Counts the ways of making search values from a resource."""
 
 _SETS = 1_000_000
@@ -31,7 +31,7 @@ def indexed_by(set_version: int) -> int:
 
 HISTORY_SUFFIX = "_history"
 
-READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1}
+READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1, "file": 1}
 """Projection of a read: the search values stay in the database."""
 
 KEPT_FIELDS = READ_FIELDS | dict.fromkeys(("source", "labels", "categories", "participants", "about", "withheld"), 1)
@@ -82,6 +82,8 @@ def read_row(type: str, row: Document) -> Row:
 def current_row(put: Put, version: int, updated: datetime, body: bytes) -> Document:
     """The row of a live resource. Raises FhirError 413 where body and search values exceed MAX_ROW_BYTES."""
     row: Document = {"_id": put.id, "version": version, "updated": updated, "body": body, "method": put.method}
+    if put.file is not None:
+        row["file"] = {"id": put.file[0], "length": put.file[1]}
     row |= index_fields(put.index)
     large = len(body) > _MEASURED_FROM_BYTES or _values(put.index) > _MEASURED_FROM_VALUES
     if large and row_bytes(row) > MAX_ROW_BYTES:
@@ -126,11 +128,15 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
 
 
 def history_row(displaced: Document) -> Document:
-    """What is kept of a current row (read with KEPT_FIELDS) when the next version takes its place."""
+    """What is kept of a current row (read with KEPT_FIELDS) when the next version takes its place: its body as it was
+    stored, which stands in `sealed` where it was opened.
+    """
     row: Document = {"_id": history_id(displaced["_id"], displaced["version"]), "rid": displaced["_id"]}
     for name in KEPT_FIELDS:
         if name in displaced:
             row[name] = displaced[name]
+    if "sealed" in displaced:
+        row["body"] = displaced["sealed"]
     return row
 
 

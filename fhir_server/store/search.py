@@ -12,10 +12,12 @@ import msgspec
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.search.cost import remedy
 from fhir_server.search.page import Snapshot
 from fhir_server.search.query import Part, Query, live
+from fhir_server.store import bodies
 from fhir_server.store.allowance import Allowance
 from fhir_server.store.mongo import (
     MAX_KEY,
@@ -118,6 +120,8 @@ async def documents(database: Database, query: Query, at: At = None, allowance: 
         return await documents(database, query, None, allowance)
     except DriverError as error:
         raise refused(database, query.type, error) from error
+    if query.bodies and query.type in ENCRYPTED:
+        await bodies.opened(database, query.type, found.rows)
     return found
 
 
@@ -319,6 +323,8 @@ async def _rows(
 
 def _fields(query: Query) -> dict[str, int]:
     fields = {field: 1 for field, _ in query.sort} | dict.fromkeys(query.fields, 1)
+    if query.bodies and query.type in ENCRYPTED:
+        fields |= {"version": 1, "file": 1}
     return {"body": 1, "withheld": 1} | fields if query.bodies else fields
 
 

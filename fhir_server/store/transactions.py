@@ -18,8 +18,9 @@ from fhir_server.core.resource import stamped
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Overtaken, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
 from fhir_server.search.index import also_labelled, hiding_labels
-from fhir_server.store import claims, indexes, inherited, notices, turns
+from fhir_server.store import bodies, claims, files, indexes, inherited, notices, turns
 from fhir_server.store.abandoned import end_abandoned
+from fhir_server.store.files import File
 from fhir_server.store.kept import refuse_change
 from fhir_server.store.mongo import (
     Database,
@@ -70,6 +71,8 @@ async def run(database: Database, plan: WritePlan, besides: Besides | None = Non
     """
     types = {document.type for document in plan.documents if isinstance(document, Put)}
     await indexes.ensure(database, types.union(plan.effects.types) if plan.effects else types)
+    await bodies.ready(database, types)
+    plan = await files.uploaded(database, plan)
     if plan.claims:
         await indexes.ensure_claims(database)
     if plan.turns:
@@ -79,7 +82,7 @@ async def run(database: Database, plan: WritePlan, besides: Besides | None = Non
     only = plan.documents[0] if len(plan.documents) == 1 else None
     alone = not (plan.claims or plan.absences or plan.presences or plan.effects or besides)
     alone = alone and not (plan.turns or plan.notices or plan.withdrawn)
-    if isinstance(only, Put) and only.expect is Expect.NOTHING and alone:
+    if isinstance(only, Put) and only.expect is Expect.NOTHING and alone and only.file is None:
         return (await _insert(database, only),)
     if not plan.documents:
         return ()
@@ -89,8 +92,10 @@ async def run(database: Database, plan: WritePlan, besides: Besides | None = Non
 async def _insert(database: Database, put: Put) -> Written:
     moment = now()
     body = stamped(put.resource, put.id, 1, moment)
+    row = current_row(put, 1, moment, body)
+    await bodies.seal(database, put.type, [row])
     try:
-        await database.collections[put.type].insert_one(current_row(put, 1, moment, body))
+        await database.collections[put.type].insert_one(row)
     except DriverError as error:
         if is_fenced(error):
             raise Fenced from None
@@ -185,6 +190,7 @@ async def _write(database: Database, running: Session, plan: WritePlan) -> tuple
         if tuple(match.id for match in found) != (presence.id,):
             raise Matched(presence.type, tuple(match.id for match in found))
     written = await _write_documents(database, running, plan.documents)
+    await files.link(database, running, plan)
     if plan.effects is not None and any(each.changed for each in written):
         await _write_documents(database, running, await plan.effects.puts(written))
     await notices.keep(database, running, plan.notices, plan.withdrawn)
@@ -231,7 +237,7 @@ def _place(document: Planned, current: Document | None, moment: datetime, rows: 
         # A document may have its content in it, and says so itself: not the Binary.
         index = also_labelled(document.index, hiding_labels(current["labels"], ()))
         document = replace(document, index=index)
-    row = current_row(document, version, updated, body)
+    row = current_row(document, version, updated, _kept_body(document, body))
     if current is None:
         rows.inserted.append(row)
         return _written(document, version, updated, body, created=True)
@@ -295,8 +301,14 @@ def _version_conflict(document: Planned, wanted: int, current: Document | None) 
     return outcome.VERSION_CONFLICT(text).at(place)
 
 
+def _kept_body(put: Put, body: bytes) -> bytes:
+    """The body as its row has it: without the content that is in a file."""
+    return body if put.file is None else bodies.without_content(body, put.resource["data"], File(*put.file))
+
+
 async def _store(database: Database, running: Session, type: str, rows: _Rows) -> None:
     collection = database.collections[type]
+    await bodies.seal(database, type, [*rows.inserted, *rows.displacing])
     if rows.inserted:
         await collection.insert_many(rows.inserted, ordered=False, session=running)
     if not rows.displacing:

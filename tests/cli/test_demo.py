@@ -24,6 +24,7 @@ from seeds import population
 from tests.cli.test_load import row, run
 from tests.conftest import RunningServer, StartServer, free_port, start_server
 from tests.require import ROOT
+from tests.vaults import environment_without_settings
 
 LOADING_SECONDS = 240.0
 
@@ -117,7 +118,7 @@ def test_a_load_that_was_interrupted_is_completed_by_the_next_start(
     demo_server: StartDemo, database: dict[str, str], mongodb: MongoClient[dict[str, Any]], tmp_path: Path
 ) -> None:
     stored = mongodb[database["FHIR_MONGODB_DATABASE"]]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+    inherited = environment_without_settings()
     command = [sys.executable, "-m", "fhir_server.cli", "serve", "--demo", "--auth", "off", "--port", str(free_port())]
     with (tmp_path / "killed.log").open("wb") as log:
         killed = subprocess.Popen(command, cwd=ROOT, env={**inherited, **database}, stdout=log, stderr=log)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,12 +13,13 @@ import pytest
 
 from tests.conftest import RunningServer, StartServer
 from tests.require import ROOT, require_data
+from tests.vaults import environment_without_settings
 
 Json = dict[str, Any]
 
 
 def run(*arguments: str, settings: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+    inherited = environment_without_settings()
     return subprocess.run(
         [sys.executable, "-m", "fhir_server.cli", *arguments],
         cwd=ROOT,

@@ -26,6 +26,7 @@ from fhir_server.settings import misspelt
 from fhir_server.store.embedded_binary import find_binary
 from tests.cli.test_load import run
 from tests.require import ROOT, require
+from tests.vaults import environment_without_settings
 
 OP_REPLY, OP_QUERY, OP_MSG = 1, 2004, 2013
 NOBODY = 65534
@@ -283,7 +284,7 @@ def without(right: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command,
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("FHIR_")},
+        env=environment_without_settings(),
         capture_output=True,
         text=True,
         timeout=120,

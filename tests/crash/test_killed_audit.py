@@ -1,7 +1,6 @@
 """kill -9 of a server among reads and writes: whatever it answered is in the audit log, and the log is whole."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -20,6 +19,7 @@ from fhir_server.store.audit_check import anchors, verdicts
 from tests.conftest import READY_SECONDS, free_port
 from tests.require import ROOT
 from tests.rest.conftest import patient
+from tests.vaults import environment_without_settings
 
 pytestmark = pytest.mark.crash
 
@@ -37,7 +37,7 @@ def start(tmp_path: Path, mongodb_uri: str, database_name: str) -> Iterator[Star
 
         def started() -> tuple[str, "subprocess.Popen[bytes]"]:
             port = free_port()
-            inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+            inherited = environment_without_settings()
             settings = {"FHIR_MONGODB_URI": mongodb_uri, "FHIR_MONGODB_DATABASE": database_name}
             written = running.enter_context((tmp_path / f"{uuid4().hex}.log").open("wb"))
             command = [sys.executable, "-m", "tests.crash.guarded_server", str(port)]

@@ -1,7 +1,6 @@
 """`fhir-server load` killed half-way and run again: everything is there once."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from fhir_server.store.embedded import embedded_mongod
 from tests.crash.conftest import kill_mongod, mongod_folder, mongod_uri
 from tests.crash.stored import Stored, faults_of_versions, read_stored
 from tests.require import ROOT
+from tests.vaults import environment_without_settings
 
 pytestmark = pytest.mark.crash
 
@@ -98,7 +98,7 @@ def read_after_crash(data_dir: Path, with_mongod: bool) -> Stored:
 
 
 def start_load(records: Path, data_dir: Path, log: Path) -> subprocess.Popen[bytes]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+    environment = environment_without_settings()
     command = [sys.executable, "-m", "fhir_server.cli", "load", str(records), "--data-dir", str(data_dir)]
     with log.open("wb") as written:
         return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=written, stderr=subprocess.STDOUT)

@@ -5,7 +5,6 @@ stands for anything. Where a page names 127.0.0.1:8080 the server of the test is
 the command line of this checkout.
 """
 
-import os
 import re
 import shlex
 import subprocess
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.require import ROOT
+from tests.vaults import environment_without_settings
 
 ADDRESS = "127.0.0.1:8080"
 """Where a page's server listens."""
@@ -77,7 +77,7 @@ def run_blocks(
     script = ["set -e -o pipefail"]
     for block in page:
         script += [block.commands.replace(ADDRESS, address).rstrip(), f"printf '\\n%s\\n' {shlex.quote(_ENDED)}"]
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+    inherited = environment_without_settings()
     done = subprocess.run(
         ["bash", "-c", "\n".join(script)],
         cwd=folder,

@@ -34,6 +34,7 @@ from tests.crash.ledger import Ledger
 from tests.crash.traffic import traffic
 from tests.docs.commands import Block, Ran, blocks, fences, refuse_untrue
 from tests.require import ROOT
+from tests.vaults import environment_without_settings
 
 GUIDE = ROOT / "docs" / "operations.md"
 PORTS = ("8080", "27017", "27018", "27019", "27020")
@@ -51,7 +52,7 @@ class Shell:
         _write_program(programs / "python", f'exec {shlex.quote(sys.executable)} "$@"')
         _write_program(programs / "fhir-server", f'exec {shlex.quote(sys.executable)} -m fhir_server.cli "$@"')
         (programs / "mongod").symlink_to(find_binary().path)
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FHIR_")}
+        kept = environment_without_settings()
         inherited = {**kept, "PYTHONPATH": str(ROOT), "COLUMNS": "200", "no_proxy": "*", "FHIR_PORT": ports["8080"]}
         self.process = subprocess.Popen(
             ["bash", "-e", "-o", "pipefail"],

@@ -24,6 +24,7 @@ from tests.property.generated_searches import query
 from tests.property.generated_values import BASE, NOW, drawing
 from tests.property.naive_search import Pairs, Stored, World, ordered, sort_keys
 from tests.unit.search.matching import row, takes
+from tests.vaults import vault
 
 ROWS = 160
 KEY = b"k" * 32
@@ -48,7 +49,7 @@ class Corpus:
 @pytest_asyncio.fixture(scope="module")
 async def corpus(mongodb_uri: str) -> AsyncIterator[Corpus]:
     choice = Random(20260101)
-    database = mongo.connect(mongodb_uri, f"test_{uuid4().hex[:16]}")
+    database = mongo.connect(mongodb_uri, f"test_{uuid4().hex[:16]}", vault=vault())
     records: dict[str, list[Stored]] = {}
     for type in SORTS:
         make = generated.MAKE[type]

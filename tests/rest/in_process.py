@@ -11,6 +11,7 @@ from fhir_server.interactions import joins, resolution, search, update
 from fhir_server.interactions.context import RequestContext, Server
 from fhir_server.store import mongo, parameter_sets
 from tests.rest.bundles import next_link, places
+from tests.vaults import vault
 
 BASE = "http://localhost:8080/fhir"
 
@@ -18,7 +19,7 @@ BASE = "http://localhost:8080/fhir"
 @asynccontextmanager
 async def opened(uri: str, name: str, search_seconds: float = 10.0) -> AsyncIterator[RequestContext]:
     """What an interaction is given, over the database of this name, which a worker then takes as it is."""
-    database = mongo.connect(uri, name, search_seconds=search_seconds)
+    database = mongo.connect(uri, name, search_seconds=search_seconds, vault=vault())
     await parameter_sets.prepare(database)
     server = Server(database, b"k" * 32, 3600, BASE, (BASE,), None, False)
     yield RequestContext(server, "test", BASE)

@@ -15,6 +15,7 @@ from fhir_server.store import search as stored
 from tests.rest.bundles import places
 from tests.rest.conftest import observation, patient
 from tests.rest.forms import NAMED, NAMING, forms
+from tests.vaults import vault
 
 BASE = "http://localhost:8080/fhir"
 SYSTEM = "http://example.org/cs"
@@ -24,7 +25,7 @@ CODES = 6
 @pytest_asyncio.fixture
 async def context(mongodb_uri: str, database_name: str) -> AsyncIterator[RequestContext]:
     """A code system of CODES codes, its value set, a List, and an observation of a patient for each code."""
-    database = mongo.connect(mongodb_uri, database_name)
+    database = mongo.connect(mongodb_uri, database_name, vault=vault())
     context = RequestContext(Server(database, b"k" * 32, 3600, BASE, (BASE,), None, False), "test", BASE)
     concept = [{"code": f"c{number}"} for number in range(CODES)]
     system = {"resourceType": "CodeSystem", "id": "cs", "status": "active", "content": "complete", "concept": concept}

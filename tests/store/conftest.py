@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from fhir_server.store import mongo
 from fhir_server.store.mongo import Database, Driver
+from tests.vaults import vault
 
 OpenDatabase = Callable[[], Database]
 
@@ -24,7 +25,7 @@ async def open_database(driver: Driver, mongodb_uri: str, database_name: str) ->
     async with AsyncExitStack() as opened:
 
         def another() -> Database:
-            database = mongo.connect(mongodb_uri, database_name, driver)
+            database = mongo.connect(mongodb_uri, database_name, driver, vault=vault())
             opened.push_async_callback(mongo.close, database)
             return database
 

@@ -27,6 +27,7 @@ from fhir_server.store import cost, mongo, search
 from fhir_server.store.explain import Explained, explain
 from fhir_server.store.mongo import Database
 from tests.store.plans import indexed, write
+from tests.vaults import vault
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENTS = 12
@@ -115,7 +116,7 @@ def directory() -> Iterator[dict[str, Any]]:
 
 @pytest_asyncio.fixture(scope="module")
 async def population(mongodb_uri: str) -> AsyncIterator[Database]:
-    database = mongo.connect(mongodb_uri, f"test_{uuid4().hex[:16]}")
+    database = mongo.connect(mongodb_uri, f"test_{uuid4().hex[:16]}", vault=vault())
     by_type: dict[str, list[dict[str, Any]]] = {}
     for patient in range(PATIENTS):
         for n in range(EACH):
