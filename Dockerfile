@@ -33,10 +33,11 @@ LABEL org.opencontainers.image.title="fhir-server" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.base.name="python:${PYTHON_VERSION}-slim-bookworm"
-# The one folder that is written to: the counts of /metrics, where several workers share them.
+# What is written to: the counts of /metrics, where several workers share them, and in /keys the master key of what is
+# encrypted, where a volume is mounted there and FHIR_DATA_DIR names it.
 RUN groupadd --system --gid 10001 fhir \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin fhir \
-    && install -d -o 10001 -g 10001 -m 0700 /run/fhir-server
+    && install -d -o 10001 -g 10001 -m 0700 /run/fhir-server /keys
 COPY --from=build /opt/fhir-server /opt/fhir-server
 ENV PATH=/opt/fhir-server/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -25,6 +25,7 @@ from fhir_server.core.proxied import AgeBands
 from fhir_server.definitions.parameter_set import InForce
 from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
+from fhir_server.file_scan import FileScan
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
 from fhir_server.master_key import vault_master
@@ -337,4 +338,5 @@ async def compose(settings: Settings, database: mongo.Database, parameters: InFo
         age_bands=AgeBands(settings.proxy_limited_years, settings.proxy_adult_years),
         help_desk=settings.help_desk,
         operations=OPERATIONS,
+        scan=FileScan(settings.scan_command) if settings.scan_command else None,
     )

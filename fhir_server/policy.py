@@ -16,8 +16,9 @@ import msgspec
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.proxied import Proxied
+from fhir_server.definitions.attached import FILE
 from fhir_server.definitions.owners import OwnerKind, owner_rule
-from fhir_server.definitions.participants import PARTICIPANTS
+from fhir_server.definitions.participants import DRAFT, PARTICIPANTS
 from fhir_server.search.entries import bounded
 from fhir_server.search.escaping import split_unescaped
 from fhir_server.search.index import has_category, parameter_leaves
@@ -177,6 +178,8 @@ def _compiled(sight: Sight, access: AccessContext, type: str, permission: Permis
         return None
     reaches: list[Reach] = []
     is_granted = False
+    # A file is read by its own address, and by whoever reads what holds it: interactions.binary asks for that.
+    is_listed = type != FILE or permission not in ("s", "rs") or access.kind not in ("patient", "practitioner")
     for scope in access.scopes:
         if scope.type not in (type, ANY_TYPE) or scope.permissions.isdisjoint(permission):
             continue
@@ -184,7 +187,7 @@ def _compiled(sight: Sight, access: AccessContext, type: str, permission: Permis
             continue
         is_granted = True
         categories = _categories(type, scope.filters)
-        if categories is not None:
+        if categories is not None and is_listed:
             if access.kind == "practitioner" and type in PARTICIPANTS:
                 found = _of_participant(sight, access, scope, permission)
             else:
@@ -203,11 +206,11 @@ def _reaches(sight: Sight, access: AccessContext, type: str, scope: ResourceScop
         return [Reach()]
     if access.kind == "practitioner":
         return _of_practitioner(access, sight.related, kind, scope)
-    return _of_patient(access, sight.proxied, kind, scope)
+    return _of_patient(access, sight.proxied, type, kind, scope)
 
 
 def _of_patient(
-    access: AccessContext, proxied: tuple[Proxied, ...], kind: OwnerKind, scope: ResourceScope
+    access: AccessContext, proxied: tuple[Proxied, ...], type: str, kind: OwnerKind, scope: ResourceScope
 ) -> list[Reach]:
     # Whose own a record is, and for whom an administrator said so, stands in the token; for whom a relative acts is so
     # from one second to the next.
@@ -222,6 +225,8 @@ def _of_patient(
     if kind == "shared":
         # Its own record a patient sees whole; what is restricted of others' is no more theirs than a practitioner's.
         return [Reach(without_labels=RESTRICTED)]
+    if type in PARTICIPANTS:
+        return [replace(each, without_labels=(*each.without_labels, DRAFT)) for each in (*own, *family)]
     return [*own, *family]
 
 

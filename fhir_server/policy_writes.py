@@ -53,7 +53,8 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
         }
     ),
     "u": frozenset({"Appointment", "Communication", "Goal", "Patient", "QuestionnaireResponse"}),
-    "d": frozenset(),
+    # Drafts alone: care.messaging says so.
+    "d": frozenset({"Communication"}),
 }
 """What patients and their proxies write of their own records. What is wrong they say, and others take it back."""
 

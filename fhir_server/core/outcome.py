@@ -227,6 +227,20 @@ REGISTRATION_SPONSOR = Failure(
 REGISTRATION_KEPT = Failure(6052, 403, "forbidden", "callers of this kind do not decide registrations")
 BENEFICIARY_STATUS = Failure(6053, 422, "business-rule", "the change of a beneficiary's status breaks a rule")
 
+# 620x: messages
+MESSAGE_INCOMPLETE = Failure(6200, 422, "required", "a message lacks what it needs to be sent")
+MESSAGE_SENT = Failure(6201, 422, "business-rule", "a sent message stays as it is")
+MESSAGE_RECIPIENT = Failure(6202, 422, "business-rule", "a message goes to the care team and its patient alone")
+MESSAGE_THREAD = Failure(6203, 422, "business-rule", "an answer is to a message of the same record")
+MESSAGE_CONTENT = Failure(6204, 422, "business-rule", "a message holds what messages of people do not")
+ATTACHMENT_LIMIT = Failure(
+    6205, 422, "business-rule", "a message has too many or too large files", slug="attachment-limit"
+)
+ATTACHMENT_KIND = Failure(6206, 422, "business-rule", "a file is not taken, or is not what it says")
+ATTACHMENT_KEPT = Failure(6207, 422, "business-rule", "a file of a sent message stays as it is")
+ATTACHMENT_SCANNED = Failure(6208, 422, "business-rule", "the scan of files refuses this one")
+SCAN_UNAVAILABLE = Failure(6209, 503, "transient", "files cannot be scanned at the moment", {"Retry-After": "30"})
+
 
 def not_utf8(offset: int) -> FhirError:
     return NOT_UTF8(f"The body is not UTF-8 (byte {offset}). Send JSON encoded as UTF-8.")

@@ -35,8 +35,9 @@ class IndexValues(msgspec.Struct, frozen=True):
 
     `categories` are the tokens of the parameter `category`, on types that have it. `participants` are the places
     (`Practitioner/p7`) of those who take part, on types that are seen by these alone. `about` are the places of what it
-    is about, on types that are hidden with that; `files`, of what has labels, those of the Binaries with its content,
-    which no row keeps. `withheld` says that it holds an identifier that is shown to few.
+    is about, on types that are hidden with that. `files`, of what has labels, are those of the Binaries with its
+    content, which no row keeps; `held` are the same of a type whose files are read by whoever reads one of their
+    holders. `withheld` says that it holds an identifier that is shown to few.
     `owned_tokens` is `pt`, `tokens`
     `t`, `strings` `s`, `dates` `d`, `measures` `q`, `composites` `c`, `words` `w`, `positions` `g` (longitude,
     latitude), `contained` `h`, `sort_keys` `k`. `composites` and `contained` are stored as they stand. `set_version`
@@ -50,6 +51,7 @@ class IndexValues(msgspec.Struct, frozen=True):
     participants: tuple[str, ...] = ()
     about: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
     withheld: bool = False
     owned_tokens: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()

@@ -49,7 +49,27 @@ class OwnOperation:
 
 _R4 = "http://hl7.org/fhir/OperationDefinition"
 
-OWN_OPERATIONS: tuple[OwnOperation, ...] = ()
+_OWN = "urn:fhir-server:operation"
+
+OWN_OPERATIONS: tuple[OwnOperation, ...] = (
+    OwnOperation(
+        "mark-read",
+        "Communication",
+        ("instance",),
+        f"{_OWN}:communication-mark-read",
+        "Mark a message as read by the caller, or as unread",
+        (Takes("read", "boolean", text="false: it is before the caller again"),),
+        changes=True,
+    ),
+    OwnOperation(
+        "unread",
+        "Communication",
+        ("type",),
+        f"{_OWN}:communication-unread",
+        "The messages to the caller that they have not read, and their number",
+        (Takes("_count", "unsignedInt"), Takes("_summary", "code", text="count: the number alone")),
+    ),
+)
 """In the order in which the CapabilityStatement lists them."""
 
 

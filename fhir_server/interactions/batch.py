@@ -89,6 +89,8 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
     if criteria is not None and not _takes_parameters(entry):
         refuse_parameters(context, query_pairs(criteria))
     match entry.method, entry.path:
+        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
+            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", ("metadata",):
             return capabilities(context)
         case "GET" | "HEAD", ("_history",):
@@ -105,8 +107,6 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return await history.of_instance(context, type, id, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id, "_history", version):
             return await vread.vread(context, type, id, version, query_pairs(entry.query))
-        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
-            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", (of, id, type):
             return await search.search_compartment(context, of, id, type, query_pairs(entry.query))
         case "POST", (type,):

@@ -1,7 +1,7 @@
 """What every interaction is given besides its own arguments, and what every interaction answers."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -30,7 +30,8 @@ class Server:
     nobody signs in. `card_for` are the actions that ask for a card (`emergency`, `orders`, `administration`).
     `age_bands` say from which age on a child's record is whose; `help_desk` is told with each refusal.
     `sponsoring` knows whose dependents are whose; without it no patient begins a dependent's registration. `operations`
-    are what runs a call, by the type and the code of an operation (`interactions.operation.Operations`).
+    are what runs a call, by the type and the code of an operation (`interactions.operation.Operations`). `scan` says
+    whether a file that somebody attaches may be taken, and raises FhirError 503 where that cannot be known now.
     """
 
     database: Database
@@ -48,6 +49,7 @@ class Server:
     help_desk: str = ""
     sponsoring: Sponsoring | None = None
     operations: Mapping[tuple[str, str], Callable[..., Awaitable["Answer"]]] = field(default_factory=dict)
+    scan: Callable[[bytes], Awaitable[bool]] | None = None
 
 
 class RequestContext(msgspec.Struct, frozen=True):
@@ -103,7 +105,7 @@ class Answer(msgspec.Struct, frozen=True):
 
     `body` is JSON as UTF-8; `reports` says that it is an OperationOutcome about the request, not a resource asked for.
     `location` is relative to the base (`Patient/p1/_history/1`). With a `media_type` the body is no FHIR JSON but that,
-    as it stands.
+    as it stands; with a `stream` it is what that gives, of `length` bytes.
     """
 
     status: int
@@ -113,3 +115,5 @@ class Answer(msgspec.Struct, frozen=True):
     location: str | None = None
     reports: bool = False
     media_type: str | None = None
+    stream: AsyncIterator[bytes] | None = None
+    length: int = 0

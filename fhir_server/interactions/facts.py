@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from fhir_server.core.codec import decode
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Delete, Document, Expect, Method, Put, WritePlan
+from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.index import index_values
+from fhir_server.search.parameter_types.reference import located
 from fhir_server.store import resources
 
 
@@ -34,6 +36,19 @@ async def stored_many(context: RequestContext, type: str, ids: Iterable[str]) ->
         live = row is not None and row.body is not None and not row.deleted
         found[id] = Stored(decode(row.body) if live and row and row.body else None, row.version if row else 0)
     return found
+
+
+def place_of(context: RequestContext, reference: Any) -> str | None:
+    """`Type/id` of what a Reference names on this server; None for anything else."""
+    text = reference.get("reference") if isinstance(reference, dict) else None
+    found = located(text, context.own_bases) if isinstance(text, str) else None
+    return found if found is not None and found.count("/") == 1 else None
+
+
+async def at(context: RequestContext, place: str) -> Resource | None:
+    """What is stored at `Type/id`, whoever may see it; None where that is no type, or nothing is there."""
+    type, _, id = place.partition("/")
+    return (await stored(context, type, id)).resource if is_resource_type(type) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,11 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import encode
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_instant, now, parse_instant
+from fhir_server.definitions.attached import FILE
 from fhir_server.interactions import withheld
 from fhir_server.interactions.accesses import note_history
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.file_holders import refuse_unread
 from fhir_server.interactions.query import PRESENTATION
 from fhir_server.interactions.read import not_found
 from fhir_server.interactions.search import cursor_of
@@ -52,6 +54,8 @@ async def of_instance(context: RequestContext, type: str, id: str, pairs: Sequen
     rows = await stored.of_instance(database, type, id, request.rows, request.since, ceiling, _after(state), seen)
     if not rows and not await stored.count_instance(database, type, id, visible=seen):
         raise not_found(type, id)
+    if type == FILE:
+        await refuse_unread(context, id)
     total = await stored.count_instance(database, type, id, request.since, ceiling, seen)
     note_history(context, "history-instance", type, rows[: request.count])
     return _answer(context, f"{type}/{id}", request, state, rows, total)

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 
 from fhir_server.core import outcome
 from fhir_server.core.etag import parse_etags
+from fhir_server.definitions.attached import FILE
 from fhir_server.interactions import audit_search
 from fhir_server.interactions.accesses import note_read
 from fhir_server.interactions.context import NO_CONDITIONS, Answer, Conditions, RequestContext
+from fhir_server.interactions.file_holders import refuse_unread
 from fhir_server.interactions.narrow import within
 from fhir_server.interactions.summary import shape_of_read, shortened
 from fhir_server.interactions.withheld import shown
@@ -34,6 +36,8 @@ async def read(
         raise not_found(type, id)
     if row.body is None:
         raise gone(type, id)
+    if type == FILE:
+        await refuse_unread(context, id)
     if _is_fresh(row, conditions):
         note_read(context, row, status=304)
         return Answer(304, None, row.version, row.updated)

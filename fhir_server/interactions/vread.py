@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 
 from fhir_server.core import outcome
+from fhir_server.definitions.attached import FILE
 from fhir_server.interactions.accesses import note_read
 from fhir_server.interactions.admission import version_number
 from fhir_server.interactions.context import Answer, RequestContext
+from fhir_server.interactions.file_holders import refuse_unread
 from fhir_server.interactions.narrow import within
 from fhir_server.interactions.summary import shape_of_read, shortened
 from fhir_server.interactions.withheld import shown
@@ -28,6 +30,8 @@ async def vread(
         raise outcome.VERSION_NOT_FOUND(f"There is no version '{version_id[:64]}' of {type}/{id[:64]}.")
     if row.body is None:
         raise outcome.GONE(f"Version {version_id} of {type}/{id} is its deletion.")
+    if type == FILE:
+        await refuse_unread(context, id)
     note_read(context, row, "vread")
     body = shown(context, row.body)
     if shape is not None:

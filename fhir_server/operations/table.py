@@ -1,6 +1,11 @@
 """Which function runs which operation. What each takes stands in definitions/own_operations.py."""
 
 from fhir_server.interactions.operation import Operations
+from fhir_server.operations.mark_read import mark_read
+from fhir_server.operations.unread import unread
 
-OPERATIONS: Operations = {}
+OPERATIONS: Operations = {
+    ("Communication", "mark-read"): mark_read,
+    ("Communication", "unread"): unread,
+}
 """By type and code."""

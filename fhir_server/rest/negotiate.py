@@ -16,8 +16,8 @@ PLAIN_JSON = "application/json"
 HTML = "text/html"
 """A page with the JSON in it, for a person at a browser."""
 
-_READABLE = frozenset({FHIR_JSON, PLAIN_JSON, "application/json+fhir", "text/json"})
-_READABLE_PATCHES = _READABLE.union(PATCH_FORMATS)
+READABLE = frozenset({FHIR_JSON, PLAIN_JSON, "application/json+fhir", "text/json"})
+_READABLE_PATCHES = READABLE.union(PATCH_FORMATS)
 ACCEPT_PATCH = {"Accept-Patch": ", ".join(PATCH_FORMATS)}
 """RFC 5789 section 3.1: the forms of a patch that are read, as a header."""
 _FORMATS = {
@@ -122,7 +122,7 @@ def refuse_unreadable(content_type: str | None, content_encoding: str | None, is
 def _unreadable(content_type: str | None, content_encoding: str | None, is_patch: bool) -> tuple[str, str]:
     """Why a body is not read, and the header that says so; two empty texts where it is."""
     name, *parameters = (piece.strip().lower() for piece in (content_type or "").split(";"))
-    if name not in (_READABLE_PATCHES if is_patch else _READABLE):
+    if name not in (_READABLE_PATCHES if is_patch else READABLE):
         wanted = f"one of {', '.join(PATCH_FORMATS)}" if is_patch else FHIR_JSON
         return f"The body's Content-Type must be {wanted}, not '{name[:64] or 'missing'}'.", "Content-Type"
     for parameter in parameters:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import indented
@@ -66,6 +66,9 @@ async def respond(request: Request, answer: Answer, context: RequestContext, wri
     body = answer.body
     if body is None:
         return Response(None, answer.status, headers)
+    if answer.stream is not None:
+        headers |= _OF_FILES | {"content-length": str(answer.length), "content-type": answer.media_type or ""}
+        return StreamingResponse(answer.stream, answer.status, headers)
     if answer.media_type is not None:
         return _Json(body, answer.status, headers | _OF_FILES, answer.media_type)
     if "form" in request.scope["state"]:

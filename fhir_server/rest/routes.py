@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/http.html#summary
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import Request
@@ -17,6 +18,7 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.own_operations import called
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import (
+    binary,
     capabilities,
     create,
     delete,
@@ -33,6 +35,7 @@ from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.operation import call_by_body, call_by_query, run
 from fhir_server.interactions.query import refuse_parameters
 from fhir_server.rest.audited import audited, refuse_audit_change, refused
+from fhir_server.rest.binaries import accepted, binary_of, brings_content, wants_content
 from fhir_server.rest.context import (
     BASE_PATH,
     conditions,
@@ -98,7 +101,7 @@ class Methods:
             error.headers = self.headers
             raise error
         # Refuse a client that can read no answer before anything is written for it.
-        written = media_type(request)
+        written = "" if endpoint in _OF_CONTENT and wants_content(request) else media_type(request)
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
         return await respond(request, await endpoint(request, context), context, written)
@@ -164,6 +167,8 @@ async def _in_compartment(request: Request, context: RequestContext, pairs: list
 
 async def _create(request: Request, context: RequestContext) -> Answer:
     type = request.path_params["type"]
+    if brings_content(request):
+        return await create.create(context, type, await binary_of(request, _limit(request)), conditions(request))
     return await create.create(context, type, await content(request, _limit(request)), conditions(request))
 
 
@@ -186,16 +191,24 @@ async def _conditional_delete(request: Request, context: RequestContext) -> Answ
 
 async def _read(request: Request, context: RequestContext) -> Answer:
     path, pairs = request.path_params, request_pairs(request)
+    if wants_content(request):
+        return await binary.content(context, path["id"], None, accepted(request))
     return await read.read(context, path["type"], path["id"], conditions(request), pairs)
 
 
 async def _vread(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
+    if wants_content(request):
+        return await binary.content(context, path["id"], path["version"], accepted(request))
     return await vread.vread(context, path["type"], path["id"], path["version"], request_pairs(request))
 
 
 async def _update(request: Request, context: RequestContext) -> Answer:
-    path, body = request.path_params, await content(request, _limit(request))
+    path = request.path_params
+    if brings_content(request):
+        body: Any = await binary_of(request, _limit(request), path["id"])
+    else:
+        body = await content(request, _limit(request))
     return await update.update(context, path["type"], path["id"], body, conditions(request))
 
 
@@ -265,6 +278,9 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
     }
 )
 """What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
+
+_OF_CONTENT: frozenset[Endpoint] = frozenset({_read, _vread})
+"""What gives the content of a file as it is to whoever accepts no FHIR."""
 
 _OPEN: frozenset[Endpoint | None] = frozenset({_capabilities})
 """What is answered without an access token: https://hl7.org/fhir/R4/http.html#capabilities"""

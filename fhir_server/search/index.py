@@ -15,10 +15,11 @@ from fhir_server.core import outcome
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import IndexValues
+from fhir_server.definitions.attached import HOLDERS
 from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
-from fhir_server.definitions.participants import PARTICIPANTS
+from fhir_server.definitions.participants import DRAFT, DRAFT_STATUS, DRAFT_SYSTEM, PARTICIPANTS
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
 from fhir_server.definitions.withheld import holds
@@ -101,10 +102,11 @@ URL_VERSION = "url:version|"
 CATEGORY = "category|"
 """Begins the tokens of the parameter that granular scopes narrow by."""
 
-_HIDES_NOTHING = tuple(
-    f"|http://terminology.hl7.org/CodeSystem/{name}" for name in ("v3-ObservationValue", "v3-ActReason")
+_HIDES_NOTHING = (
+    *(f"|http://terminology.hl7.org/CodeSystem/{name}" for name in ("v3-ObservationValue", "v3-ActReason")),
+    f"|{DRAFT_SYSTEM}",
 )
-"""Ends the labels that say who asserted something, and for what it may be used or that it is a test
+"""Ends the labels that say who asserted something, for what it may be used, that it is a test, or not sent yet
 (https://terminology.hl7.org/CodeSystem-v3-ObservationValue, https://terminology.hl7.org/CodeSystem-v3-ActReason).
 """
 
@@ -140,6 +142,7 @@ def index_values(
     withheld = holds(resource)
     if withheld:
         resource = veiled(resource)
+    whole = resource
     if type in ENCRYPTED:
         resource = without_words(resource)
     reading = _reading(type, parameter_set)
@@ -153,14 +156,18 @@ def index_values(
     meta = resource.get("meta") or {}
     labels = _labels(meta)
     contained = resource.get("contained")
+    held = _files(type, whole, entries) if type in HOLDERS else ()
+    if type in PARTICIPANTS and resource.get("status") == DRAFT_STATUS and not _is_patients(resource):
+        labels = (*labels, DRAFT)
     return IndexValues(
         owners=owners,
         source=meta.get("source") or custodian,
         labels=labels,
         categories=_categories(type, tokens),
-        participants=_participants(type, tokens),
+        participants=_participants(type, resource, tokens),
         about=_about(type, resource, entries),
-        files=_files(type, resource, entries) if hiding_labels(labels, tokens) else (),
+        files=_files(type, whole, entries) if hiding_labels(labels, tokens) else (),
+        held=held,
         withheld=withheld,
         owned_tokens=_owned(owners, tokens),
         tokens=tokens,
@@ -302,13 +309,22 @@ def _categories(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
     return tuple([each for each in tokens if each.startswith(CATEGORY)]) if has_category(type) else ()
 
 
-def _participants(type: str, tokens: tuple[str, ...]) -> tuple[str, ...]:
+def _participants(type: str, resource: Resource, tokens: tuple[str, ...]) -> tuple[str, ...]:
     parameters = PARTICIPANTS.get(type)
     if parameters is None:
         return ()
+    if resource.get("status") == DRAFT_STATUS:
+        # Nobody takes part yet but who writes.
+        parameters = parameters[:1]
     split = (token.partition("|") for token in tokens)
     # A place has a slash and no further bar: an identifier of the same parameter is another one's.
     return tuple(dict.fromkeys(place for name, _, place in split if name in parameters and "|" not in place))
+
+
+def _is_patients(resource: Resource) -> bool:
+    """Whether a patient, or a relative, is who speaks in a message."""
+    text = (resource.get("sender") or {}).get("reference")
+    return isinstance(text, str) and any(f"{type}/" in text for type in ("Patient", "RelatedPerson"))
 
 
 def _about(type: str, resource: Resource, entries: Entries) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from fhir_server.definitions.attached import HOLDERS
 from fhir_server.definitions.elements import structure
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.search_parameters import search_parameters
@@ -33,6 +34,9 @@ CONTENT_KEYS = "server.content_keys"
 
 FILES = "server.files"
 """The content of Binaries in sealed chunks."""
+
+READ_MARKS = "server.read_marks"
+"""Who has read which message."""
 
 KEYS = "server.keys"
 """Secrets all workers share."""
@@ -92,6 +96,8 @@ def current_indexes(type: str) -> tuple[Index, ...]:
         indexes.append(Index("h", (("h.r", 1), ("h.t", 1)), is_sparse=True))
     if owner_rule(type).kind == "rule":
         indexes.append(_ABOUT)
+    if type in HOLDERS:
+        indexes.append(Index("files", (("files", 1),), is_sparse=True))
     return tuple(indexes)
 
 
@@ -109,6 +115,7 @@ SERVICE_INDEXES = {
     CLAIMS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
     DATA_KEYS: (),
     CONTENT_KEYS: (),
+    READ_MARKS: (Index("reader", (("reader", 1),)),),
     FILES: (Index("unlinked", (("unlinked", 1),), is_sparse=True),),
     TURNS: (Index("at", (("at", 1),), _CLAIM_SECONDS),),
     NOTICES: (Index("due", (("due", 1),)),),

@@ -44,6 +44,23 @@ async def read_version(database: Database, type: str, id: str, version: int, wit
     return None if found is None else await _opened(database, type, found)
 
 
+async def read_without_content(
+    database: Database, type: str, id: str, within: Within = WHOEVER, version: int | None = None
+) -> Row | None:
+    """The current row or a version, as `read` and `read_version` give it, but for the content of its file."""
+    try:
+        here: dict[str, Any] = {"_id": id} if version is None else {"_id": id, "version": version}
+        found = await database.collections[type].find_one(_at(here, within), READ_FIELDS)
+        if found is None and version is not None:
+            past = database.collections[history_collection(type)]
+            found = await past.find_one(_at({"_id": history_id(id, version)}, within), READ_FIELDS | {"rid": 1})
+    except DriverError as error:
+        raise refusal(error) from error
+    if found is not None:
+        await bodies.opened(database, type, [found], whole=False)
+    return None if found is None else read_row(type, found)
+
+
 async def read_many(database: Database, type: str, ids: Iterable[str], within: Within = WHOEVER) -> dict[str, Row]:
     """The current rows by id, tombstones included; ids without a row `within` are left out."""
     wanted = list(ids)

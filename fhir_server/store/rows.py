@@ -43,7 +43,10 @@ _MEASURED_FROM_VALUES = 5_000
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One version of one resource as stored. `body` is None on a tombstone (`deleted`). `owners` are patients' ids."""
+    """One version of one resource as stored. `body` is None on a tombstone (`deleted`). `owners` are patients' ids.
+
+    `file` is id and length of the file with a Binary's content.
+    """
 
     type: str
     id: str
@@ -53,6 +56,7 @@ class Row(msgspec.Struct, frozen=True):
     method: Method
     deleted: bool
     owners: tuple[str, ...] = ()
+    file: tuple[str, int] | None = None
 
 
 def history_collection(type: str) -> str:
@@ -76,6 +80,7 @@ def read_row(type: str, row: Document) -> Row:
         row["method"],
         "deleted" in row,
         tuple(row["owners"]),
+        (row["file"]["id"], row["file"]["length"]) if "file" in row else None,
     )
 
 
@@ -163,6 +168,7 @@ def index_fields(index: IndexValues) -> Document:
         "categories": index.categories,
         "participants": index.participants,
         "about": index.about,
+        "files": index.held,
         "withheld": index.withheld,
         "k": index.sort_keys,
     }

@@ -40,8 +40,8 @@ def test_a_type_has_the_indexes_its_parameters_need() -> None:
     names = {type: {index.name for index in indexes.current_indexes(type)} for type in resource_types()}
     assert names["Observation"] == {*always, "q", "w", "h"}
     assert names["Location"] == {*always, "g", "w", "h"}
-    assert names["Patient"] == {*always, "w", "h"}
-    assert names["Binary"] == {*always, "w", "about"}
+    assert names["Patient"] == {*always, "w", "h", "files"}
+    assert names["Binary"] == {*always, "about"}
 
 
 async def test_words_contained_resources_and_positions_can_be_stored(database: Database) -> None:

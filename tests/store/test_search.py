@@ -73,8 +73,8 @@ async def test_a_page_of_more_than_a_hundred_rows_is_whole(database: Database) -
 
 async def test_a_page_larger_than_one_reply_of_the_database_is_whole(database: Database) -> None:
     for number in range(4):
-        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 6_000_000}))
-    read = await search.find(database, Query("Binary", {}, BY_ID, 10), "now")
+        await write(database, put(f"b{number}", type="Basic", content={"data": "A" * 6_000_000}))
+    read = await search.find(database, Query("Basic", {}, BY_ID, 10), "now")
     assert found(read) == ["b0", "b1", "b2", "b3"]
     assert read.at is not None
 
@@ -84,17 +84,17 @@ async def test_a_page_of_more_bytes_than_an_answer_may_have_is_refused(
 ) -> None:
     monkeypatch.setattr(allowed, "MAX_PAGE_BYTES", 20_000_000)
     for number in range(4):
-        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 6_000_000}))
-    error = await refused(search.find(database, Query("Binary", {}, BY_ID, 10)))
+        await write(database, put(f"b{number}", type="Basic", content={"data": "A" * 6_000_000}))
+    error = await refused(search.find(database, Query("Basic", {}, BY_ID, 10)))
     assert (error.status, error.issues[0].number) == (400, 4006)
     assert "_count" in error.issues[0].text
 
 
 async def test_what_many_reads_may_take_together_is_one_limit(database: Database) -> None:
     for number in range(3):
-        await write(database, put(f"b{number}", type="Binary", content={"data": "A" * 1_000_000}))
+        await write(database, put(f"b{number}", type="Basic", content={"data": "A" * 1_000_000}))
     allowance = Allowance(time.monotonic() + 10, 4_000_000)
-    query = Query("Binary", {}, BY_ID, 10)
+    query = Query("Basic", {}, BY_ID, 10)
     assert len(found(await search.find(database, structs.replace(query, bodies=False), None, allowance))) == 3
     assert len(found(await search.find(database, query, None, allowance))) == 3
     error = await refused(search.find(database, query, None, allowance))

@@ -1,0 +1,531 @@
+"""Patients and their care team write and answer: threads, drafts, read marks, files, and what never changes.
+
+https://hl7.org/fhir/R4/communication.html, docs/adr/0035-messages.md
+"""
+
+import base64
+import io
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from pymongo import MongoClient
+
+from smart_auth.access import AccessContext
+from tests.rest.access import as_bearer, guarded, scopes
+
+Resource = dict[str, Any]
+
+PDF = b"%PDF-1.4 a list of my medicines %%EOF"
+PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64
+
+ANNA = AccessContext(
+    "anna", "app", "patient", scopes("patient/*.cruds"), fhir_user="Patient/anna", patients=("anna",), patient="anna"
+)
+BEN = AccessContext(
+    "ben", "app", "patient", scopes("patient/*.cruds"), fhir_user="Patient/ben", patients=("ben",), patient="ben"
+)
+READER = AccessContext(
+    "anna", "app", "patient", scopes("patient/Binary.r"), fhir_user="Patient/anna", patients=("anna",), patient="anna"
+)
+DR = AccessContext("dr", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/dr")
+NURSE = AccessContext("nurse", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/nurse")
+OTHER = AccessContext("other", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/other")
+SYSTEM = AccessContext("system", "exchange", "system", scopes("system/*.cruds"))
+BEARERS = {"anna": ANNA, "ben": BEN, "reader": READER, "dr": DR, "nurse": NURSE, "other": OTHER, "system": SYSTEM}
+
+GOVERNMENT = {
+    "coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "govt"}],
+}
+
+
+def person(type: str, id: str, family: str) -> Resource:
+    return {"resourceType": type, "id": id, "name": [{"given": [id.title()], "family": family}]}
+
+
+def role(id: str, practitioner: str, organization: str) -> Resource:
+    return {
+        "resourceType": "PractitionerRole",
+        "id": id,
+        "active": True,
+        "practitioner": {"reference": f"Practitioner/{practitioner}"},
+        "organization": {"reference": f"Organization/{organization}"},
+    }
+
+
+def team(id: str, patient: str, *members: str) -> Resource:
+    return {
+        "resourceType": "CareTeam",
+        "id": id,
+        "name": f"Team of {patient}",
+        "status": "active",
+        "subject": {"reference": f"Patient/{patient}"},
+        "managingOrganization": [{"reference": "Organization/clinic"}],
+        "participant": [{"member": {"reference": f"Practitioner/{member}"}} for member in members],
+    }
+
+
+WORLD: list[Resource] = [
+    {"resourceType": "Organization", "id": "agency", "name": "Agency", "type": [GOVERNMENT]},
+    {"resourceType": "Organization", "id": "clinic", "name": "Clinic", "partOf": {"reference": "Organization/agency"}},
+    {"resourceType": "Organization", "id": "civilian", "name": "Civilian practice"},
+    person("Patient", "anna", "Stone") | {"managingOrganization": {"reference": "Organization/clinic"}},
+    person("Patient", "ben", "Field"),
+    person("Practitioner", "dr", "Green"),
+    person("Practitioner", "nurse", "Blue"),
+    person("Practitioner", "other", "Grey"),
+    role("dr-role", "dr", "clinic"),
+    role("nurse-role", "nurse", "clinic"),
+    role("civilian-role", "other", "civilian"),
+    team("team", "anna", "dr", "nurse"),
+    team("bens", "ben", "other"),
+]
+
+
+@pytest_asyncio.fixture(scope="module")
+async def world(mongodb_uri: str, mongodb: MongoClient[dict[str, Any]]) -> AsyncIterator[httpx.AsyncClient]:
+    name = "test_secure_messages"
+    mongodb.drop_database(name)
+    async with guarded(mongodb_uri, name, BEARERS) as api:
+        for resource in WORLD:
+            place = f"{resource['resourceType']}/{resource['id']}"
+            answer = await api.put(place, json=resource, headers=as_bearer("system"))
+            assert answer.status_code == 201, answer.text
+        yield api
+    mongodb.drop_database(name)
+
+
+def message(**more: Any) -> Resource:
+    return {
+        "resourceType": "Communication",
+        "status": "completed",
+        "subject": {"reference": "Patient/anna"},
+        "recipient": [{"reference": "CareTeam/team"}],
+        "topic": {"text": "My new medicine"},
+        "payload": [{"contentString": "May I take it with milk?"}],
+        **more,
+    }
+
+
+def attached(content: bytes = PDF, type: str = "application/pdf", **more: Any) -> Resource:
+    data = base64.b64encode(content).decode()
+    return {"contentAttachment": {"contentType": type, "title": "list", "data": data, **more}}
+
+
+async def send(api: httpx.AsyncClient, who: str, resource: Resource) -> httpx.Response:
+    if "id" in resource:
+        place = f"{resource['resourceType']}/{resource['id']}"
+        return await api.put(place, json=resource, headers=as_bearer(who))
+    return await api.post(resource["resourceType"], json=resource, headers=as_bearer(who))
+
+
+async def sent(api: httpx.AsyncClient, who: str, resource: Resource) -> Resource:
+    answer = await send(api, who, resource)
+    assert answer.status_code in (200, 201), answer.text
+    found: Resource = answer.json()
+    return found
+
+
+async def seen(api: httpx.AsyncClient, who: str, id: str) -> int:
+    return (await api.get(f"Communication/{id}", headers=as_bearer(who))).status_code
+
+
+def refused(answer: httpx.Response, status: int, *elements: str) -> None:
+    assert answer.status_code == status, answer.text
+    found = [each for issue in answer.json()["issue"] for each in issue.get("expression", ())]
+    assert [each for each in elements if each not in found] == [], answer.text
+
+
+async def test_a_patient_writes_the_team_answers_and_both_see_the_thread(world: httpx.AsyncClient) -> None:
+    question = await sent(world, "anna", message(sender={"reference": "Patient/anna", "display": "The President"}))
+    assert question["sender"] == {"reference": "Patient/anna", "display": "Anna Stone"}
+    assert question["recipient"] == [{"reference": "CareTeam/team", "display": "Team of anna"}]
+    assert question["status"] == "completed"
+    assert question["sent"]
+    answer = await sent(
+        world,
+        "dr",
+        {
+            "resourceType": "Communication",
+            "status": "completed",
+            "subject": {"reference": "Patient/anna"},
+            "sender": {"reference": "Practitioner/dr"},
+            "inResponseTo": [{"reference": f"Communication/{question['id']}"}],
+            "payload": [{"contentString": "Yes."}],
+        },
+    )
+    assert answer["topic"] == question["topic"]
+    assert answer["recipient"] == [{"reference": "Patient/anna", "display": "Anna Stone"}]
+    for who in ("anna", "dr"):
+        url = f"Communication?subject=Patient/anna&part-of:missing=true&_id={question['id']},{answer['id']}"
+        found = (await world.get(url, headers=as_bearer(who))).json()
+        assert {each["resource"]["id"] for each in found["entry"]} == {question["id"], answer["id"]}
+    assert await seen(world, "nurse", question["id"]) == 200
+    assert await seen(world, "nurse", answer["id"]) == 404
+    for who in ("ben", "other"):
+        assert await seen(world, who, question["id"]) == 404
+
+
+async def test_the_sent_time_is_the_servers(world: httpx.AsyncClient) -> None:
+    given = await sent(world, "anna", message(sent="1999-01-01T00:00:00Z", received="2030-01-01T00:00:00Z"))
+    assert not given["sent"].startswith("1999")
+    assert "received" not in given
+
+
+async def test_each_missing_element_is_named_and_nothing_is_stored(world: httpx.AsyncClient) -> None:
+    before = (await world.get("Communication?_summary=count", headers=as_bearer("system"))).json()["total"]
+    bare = {"resourceType": "Communication", "status": "completed", "subject": {"reference": "Patient/anna"}}
+    elements = ("Communication.recipient", "Communication.topic", "Communication.payload")
+    refused(await send(world, "anna", bare), 422, *elements)
+    refused(await send(world, "anna", message(topic={"text": " "})), 422, "Communication.topic")
+    refused(await send(world, "anna", message(payload=[{"contentString": " \n"}])), 422, "Communication.payload")
+    refused(await send(world, "anna", message(payload=[attached()])), 422, "Communication.payload")
+    refused(await send(world, "anna", message(status="on-hold")), 422, "Communication.status")
+    after = (await world.get("Communication?_summary=count", headers=as_bearer("system"))).json()["total"]
+    assert after == before
+
+
+STRANGERS = [
+    "Organization/civilian",
+    "PractitionerRole/civilian-role",
+    "CareTeam/bens",
+    "CareTeam/nowhere",
+    "Practitioner/other",
+    "Patient/ben",
+    "Patient/anna",
+    "Device/d1",
+    "https://elsewhere.example/fhir/CareTeam/team",
+    "#contained",
+]
+
+
+@pytest.mark.parametrize("place", STRANGERS)
+async def test_messages_go_to_the_care_team_of_a_federal_facility_alone(world: httpx.AsyncClient, place: str) -> None:
+    answer = await send(world, "anna", message(recipient=[{"reference": place}]))
+    refused(answer, 422, "Communication.recipient[0]")
+    assert place not in answer.text
+
+
+@pytest.mark.parametrize("place", ["Organization/clinic", "PractitionerRole/dr-role", "Practitioner/dr"])
+async def test_a_clinic_a_role_or_the_doctor_in_charge_may_be_written_to(world: httpx.AsyncClient, place: str) -> None:
+    await sent(world, "anna", message(recipient=[{"reference": place}]))
+
+
+async def test_nobody_writes_in_anothers_name_or_record(world: httpx.AsyncClient) -> None:
+    assert (await send(world, "anna", message(sender={"reference": "Practitioner/dr"}))).status_code == 403
+    assert (await send(world, "anna", message(sender={"reference": "Patient/ben"}))).status_code == 403
+    assert (await send(world, "ben", message())).status_code == 403
+    assert (await send(world, "other", message(sender={"reference": "Practitioner/other"}))).status_code == 403
+
+
+async def test_an_answer_to_someone_elses_thread_is_refused_as_to_none(world: httpx.AsyncClient) -> None:
+    theirs = await sent(
+        world, "ben", message(subject={"reference": "Patient/ben"}, recipient=[{"reference": "CareTeam/bens"}])
+    )
+    texts = set()
+    for place in (f"Communication/{theirs['id']}", "Communication/nowhere", "Observation/o1"):
+        answer = await send(world, "anna", message(inResponseTo=[{"reference": place}]))
+        refused(answer, 422, "Communication.inResponseTo")
+        texts.add(answer.json()["issue"][0]["details"]["text"])
+    assert len(texts) == 1
+
+
+CHANGES = [
+    ("payload", [{"contentString": "I never said that"}]),
+    ("topic", {"text": "Another"}),
+    ("received", "2026-01-01T00:00:00Z"),
+    ("status", "preparation"),
+    ("status", "entered-in-error"),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), CHANGES)
+@pytest.mark.parametrize("who", ["anna", "dr", "system"])
+async def test_a_sent_message_is_never_changed(world: httpx.AsyncClient, who: str, name: str, value: Any) -> None:
+    stored = await sent(world, "anna", message())
+    changed = stored | {name: value}
+    if who == "system" and value == "entered-in-error":
+        assert (await send(world, who, changed)).status_code == 200
+        return
+    answer = await send(world, who, changed)
+    if (who, value) == ("dr", "preparation"):
+        # As a draft it would be somebody else's.
+        assert answer.status_code == 403
+        return
+    refused(answer, 422, "Communication.status")
+    place = f"Communication/{stored['id']}"
+    patch = [{"op": "add", "path": f"/{name}", "value": value}]
+    headers = as_bearer(who) | {"content-type": "application/json-patch+json"}
+    assert (await world.patch(place, json=patch, headers=headers)).status_code == 422
+    request = {"method": "PUT", "url": place}
+    for kind in ("batch", "transaction"):
+        bundle = {"resourceType": "Bundle", "type": kind, "entry": [{"resource": changed, "request": request}]}
+        answer = await world.post("", json=bundle, headers=as_bearer(who))
+        status = answer.status_code if kind == "transaction" else int(answer.json()["entry"][0]["response"]["status"])
+        assert status == 422, answer.text
+    assert (await world.delete(place, headers=as_bearer(who))).status_code == 422
+    now = (await world.get(place, headers=as_bearer(who))).json()
+    assert now == stored
+
+
+async def test_a_draft_is_its_writers_until_it_is_sent(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "dr", draft_of_staff())
+    assert "sent" not in draft
+    assert [await seen(world, who, draft["id"]) for who in ("dr", "anna", "nurse", "other")] == [200, 404, 404, 404]
+    found = (await world.get("Communication?_summary=count&status=preparation", headers=as_bearer("anna"))).json()
+    assert found["total"] == 0
+    done = await sent(world, "dr", draft | {"status": "completed", "recipient": [{"reference": "Patient/anna"}]})
+    assert done["sent"]
+    assert [await seen(world, who, draft["id"]) for who in ("dr", "anna", "nurse")] == [200, 200, 404]
+    history = (await world.get(f"Communication/{draft['id']}/_history", headers=as_bearer("anna"))).json()
+    assert [each["resource"]["status"] for each in history["entry"]] == ["completed"]
+
+
+def draft_of_staff() -> Resource:
+    return message(
+        status="preparation", sender={"reference": "Practitioner/dr"}, recipient=[{"reference": "Patient/anna"}]
+    )
+
+
+async def test_a_patients_draft_is_changed_deleted_and_sent_by_them_alone(world: httpx.AsyncClient) -> None:
+    bare = {"resourceType": "Communication", "status": "preparation", "subject": {"reference": "Patient/anna"}}
+    draft = await sent(world, "anna", bare)
+    assert [await seen(world, who, draft["id"]) for who in ("anna", "dr", "nurse")] == [200, 404, 404]
+    draft = await sent(world, "anna", draft | {"payload": [{"contentString": "What I"}]})
+    refused(await send(world, "anna", draft | {"status": "completed"}), 422, "Communication.recipient")
+    assert (await send(world, "dr", draft | {"topic": {"text": "x"}})).status_code in (403, 404)
+    gone = await world.delete(f"Communication/{draft['id']}", headers=as_bearer("anna"))
+    assert gone.status_code == 204, gone.text
+    assert await seen(world, "anna", draft["id"]) == 410
+
+
+async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "anna", message(status="preparation"))
+    import asyncio
+
+    answers = await asyncio.gather(*(send(world, "anna", draft | {"status": "completed"}) for _ in range(6)))
+    assert sorted(each.status_code for each in answers) == [200] + [422] * 5
+
+
+async def test_files_come_out_of_the_message_and_are_read_by_who_reads_it(world: httpx.AsyncClient) -> None:
+    stored = await sent(
+        world,
+        "anna",
+        message(payload=[{"contentString": "See the list"}, attached(), attached(PNG, "image/png")]),
+    )
+    files = [each["contentAttachment"] for each in stored["payload"][1:]]
+    assert [each["size"] for each in files] == [len(PDF), len(PNG)]
+    assert all("data" not in each and each["url"].startswith("Binary/") for each in files)
+    for who, status in (("anna", 200), ("dr", 200), ("nurse", 200), ("other", 404), ("ben", 404), ("reader", 403)):
+        answer = await world.get(files[0]["url"], headers=as_bearer(who) | {"accept": "application/pdf"})
+        assert (who, answer.status_code) == (who, status)
+        if status == 200:
+            assert answer.content == PDF
+            assert answer.headers["content-type"] == "application/pdf"
+    as_json = await world.get(files[0]["url"], headers=as_bearer("anna"))
+    assert base64.b64decode(as_json.json()["data"]) == PDF
+    for url in ("Binary", f"Binary?_id={files[0]['url'].removeprefix('Binary/')}", "Binary/_history"):
+        found = (await world.get(url, headers=as_bearer("anna"))).json()
+        assert found.get("entry", []) == []
+
+
+async def test_a_file_of_a_sent_message_stays_as_it_is(world: httpx.AsyncClient) -> None:
+    stored = await sent(world, "anna", message(payload=[{"contentString": "See"}, attached()]))
+    place = stored["payload"][1]["contentAttachment"]["url"]
+    binary = (await world.get(place, headers=as_bearer("system"))).json()
+    changed = binary | {"data": base64.b64encode(PNG).decode()}
+    for who in ("dr", "system"):
+        assert (await send(world, who, changed)).status_code == 422
+        assert (await world.delete(place, headers=as_bearer(who))).status_code == 422
+    assert base64.b64decode((await world.get(place, headers=as_bearer("anna"))).json()["data"]) == PDF
+
+
+async def test_a_file_uploaded_first_is_attached_by_its_url(world: httpx.AsyncClient) -> None:
+    binary = {
+        "resourceType": "Binary",
+        "contentType": "image/png",
+        "securityContext": {"reference": "Patient/anna"},
+        "data": base64.b64encode(PNG).decode(),
+    }
+    uploaded = await sent(world, "dr", binary)
+    url = f"Binary/{uploaded['id']}"
+    words = {"contentString": "See"}
+    draft = draft_of_staff() | {"status": "completed"}
+    stored = await sent(world, "dr", draft | {"payload": [words, {"contentAttachment": {"url": url}}]})
+    assert stored["payload"][1]["contentAttachment"] == {"url": url, "contentType": "image/png", "size": len(PNG)}
+    theirs = await sent(world, "system", binary | {"securityContext": {"reference": "Patient/ben"}})
+    for url in (f"Binary/{theirs['id']}", "Binary/nowhere", "https://elsewhere.example/a.png", "Patient/anna"):
+        answer = await send(world, "anna", message(payload=[words, {"contentAttachment": {"url": url}}]))
+        refused(answer, 422, "Communication.payload[1].contentAttachment.url")
+
+
+def word(*names: str, content: bytes = b"<w/>") -> bytes:
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name in ("[Content_Types].xml", "word/document.xml", *names):
+            packed.writestr(name, content)
+    return written.getvalue()
+
+
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+BAD_FILES = [
+    (b"MZ\x90\x00" + PDF, "application/pdf"),
+    (PNG, "application/pdf"),
+    (PDF, "image/png"),
+    (PDF, "application/x-msdownload"),
+    (b"<script>alert(1)</script>", "text/html"),
+    (b"<script>alert(1)</script>", "text/plain"),
+    (b"%PDF-1.4 /OpenAction << /S /JavaScript >>", "application/pdf"),
+    (b"%PDF-1.4 /Open#41ction /#4aavaScript", "application/pdf"),
+    (b"PK\x03\x04 not a zip", DOCX),
+    (word("word/vbaProject.bin"), DOCX),
+    (word("word/embeddings/oleObject1.docx"), DOCX),
+    (word("run.exe"), DOCX),
+    (word(content=b"application/vnd.ms-word.document.macroEnabled.main+xml"), DOCX),
+    (word(*(f"word/{number}.xml" for number in range(600))), DOCX),
+    (word("word/big.xml", content=b"0" * 40_000_000), DOCX),
+]
+
+
+@pytest.mark.parametrize(("content", "type"), BAD_FILES)
+async def test_a_wrong_kind_of_file_behind_a_right_name_is_refused(
+    world: httpx.AsyncClient, content: bytes, type: str
+) -> None:
+    answer = await send(world, "anna", message(payload=[{"contentString": "See"}, attached(content, type)]))
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["issue"][0]["expression"][0].startswith("Communication.payload[1].contentAttachment")
+
+
+async def test_a_plain_word_document_is_taken(world: httpx.AsyncClient) -> None:
+    content = word("word/styles.xml", "_rels/.rels", "docProps/app.xml")
+    await sent(world, "anna", message(payload=[{"contentString": "See"}, attached(content, DOCX)]))
+
+
+MB = 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    "sizes", [[10] * 5, [6 * MB + 1], [5 * MB, 5 * MB, 10]], ids=["a fifth file", "over 6 MB", "over 10 MB together"]
+)
+async def test_more_or_larger_files_than_a_message_takes_are_refused(
+    world: httpx.AsyncClient, sizes: list[int]
+) -> None:
+    files = [attached(b"%PDF-1.4" + b" " * (size - 8 if size > 8 else 2)) for size in sizes]
+    answer = await send(world, "anna", message(payload=[{"contentString": "See"}, *files]))
+    assert answer.status_code in (413, 422), answer.text
+    if answer.status_code == 422:
+        assert answer.json()["issue"][0]["details"]["coding"][1]["code"] == "attachment-limit"
+
+
+async def test_four_files_of_ten_mb_together_are_taken(world: httpx.AsyncClient) -> None:
+    files = [attached(b"%PDF-1.4" + b" " * (MB * 10 // 4 - 8)) for _ in range(4)]
+    await sent(world, "anna", message(payload=[{"contentString": "See"}, *files]))
+
+
+ODD_PAYLOADS = [
+    {"contentString": "x", "extension": [{"url": "http://x", "valueString": "hidden"}]},
+    {"_contentString": {"extension": [{"url": "http://x", "valueString": "hidden"}]}},
+    {"contentReference": {"reference": "Binary/b1"}},
+    {"contentReference": {"reference": "https://elsewhere.example/x"}},
+    {"contentAttachment": {"url": "Binary/b1", "_title": {"extension": [{"url": "http://x", "valueString": "y"}]}}},
+    {"contentAttachment": {"data": "QUJD", "url": "Binary/b1"}},
+    {"contentAttachment": {}},
+]
+
+
+@pytest.mark.parametrize("payload", ODD_PAYLOADS)
+async def test_a_message_holds_text_and_files_that_were_looked_at_and_nothing_else(
+    world: httpx.AsyncClient, payload: Resource
+) -> None:
+    answer = await send(world, "anna", message(payload=[{"contentString": "See"}, payload]))
+    assert answer.status_code in (400, 422), answer.text
+
+
+async def count(world: httpx.AsyncClient, who: str) -> int:
+    answer = await world.get("Communication/$unread?_summary=count", headers=as_bearer(who))
+    assert answer.status_code == 200, answer.text
+    assert "entry" not in answer.json()
+    return int(answer.json()["total"])
+
+
+async def mark(world: httpx.AsyncClient, who: str, id: str, **more: Any) -> httpx.Response:
+    parameters = [{"name": "read", **more}] if more else []
+    body = {"resourceType": "Parameters", "parameter": parameters} if more else {"resourceType": "Parameters"}
+    return await world.post(f"Communication/{id}/$mark-read", json=body, headers=as_bearer(who))
+
+
+async def test_each_reader_marks_for_themselves_and_the_message_stays_unchanged(world: httpx.AsyncClient) -> None:
+    before = {who: await count(world, who) for who in ("dr", "nurse", "anna")}
+    stored = await sent(world, "anna", message())
+    assert {who: await count(world, who) for who in before} == {
+        "dr": before["dr"] + 1,
+        "nurse": before["nurse"] + 1,
+        "anna": before["anna"],
+    }
+    listed = (await world.get("Communication/$unread?_count=1", headers=as_bearer("dr"))).json()
+    assert [each["resource"]["id"] for each in listed["entry"]] == [stored["id"]]
+    for _ in range(2):
+        marked = await mark(world, "dr", stored["id"])
+        assert marked.json()["parameter"][0] == {"name": "read", "valueBoolean": True}
+    assert await count(world, "dr") == before["dr"]
+    assert await count(world, "nurse") == before["nurse"] + 1
+    assert (await mark(world, "dr", stored["id"], valueBoolean=False)).status_code == 200
+    assert await count(world, "dr") == before["dr"] + 1
+    again = await world.get(f"Communication/{stored['id']}", headers=as_bearer("dr"))
+    assert (again.json(), again.headers["etag"]) == (stored, 'W/"1"')
+
+
+async def test_nobody_marks_or_counts_what_is_not_theirs(world: httpx.AsyncClient) -> None:
+    stored = await sent(world, "anna", message())
+    for who in ("ben", "other"):
+        assert (await mark(world, who, stored["id"])).status_code == 404
+    assert (await mark(world, "system", stored["id"])).status_code == 403
+    assert (await world.get("Communication/$unread", headers=as_bearer("system"))).status_code == 403
+    assert (await world.get("Communication/$unread", headers=as_bearer("reader"))).status_code == 403
+    wrong = await world.get(f"Communication/{stored['id']}/$mark-read", headers=as_bearer("anna"))
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST, OPTIONS")
+
+
+async def test_one_batch_tells_the_number_of_unread_messages_beside_other_things(world: httpx.AsyncClient) -> None:
+    requests = [
+        {"method": "GET", "url": "Communication/$unread?_summary=count"},
+        {"method": "GET", "url": "Patient/anna"},
+        {"method": "GET", "url": "Communication/$nothing"},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "batch", "entry": [{"request": each} for each in requests]}
+    entries = (await world.post("", json=bundle, headers=as_bearer("anna"))).json()["entry"]
+    assert [each["response"]["status"] for each in entries] == ["200 OK", "200 OK", "404"]
+    assert entries[0]["resource"]["total"] == await count(world, "anna")
+
+
+async def test_a_team_finds_its_inbox_newest_first(world: httpx.AsyncClient) -> None:
+    stored = await sent(world, "anna", message())
+    url = "Communication?recipient=CareTeam/team&status=completed&_sort=-sent&_count=1"
+    found = (await world.get(url, headers=as_bearer("nurse"))).json()
+    assert [each["resource"]["id"] for each in found["entry"]] == [stored["id"]]
+    assert "entry" not in (await world.get(url, headers=as_bearer("other"))).json()
+
+
+async def test_each_person_is_told_of_a_new_message_once_and_never_of_drafts(
+    world: httpx.AsyncClient, mongodb: MongoClient[dict[str, Any]]
+) -> None:
+    notices = mongodb["test_secure_messages"]["server.notices"]
+    notices.delete_many({})
+    draft = await sent(world, "anna", message(status="preparation"))
+    assert notices.count_documents({}) == 0
+    stored = await sent(world, "anna", draft | {"status": "completed"})
+    found = sorted((each["place"], each["kind"]) for each in notices.find({}))
+    assert found == [("Practitioner/dr", "message"), ("Practitioner/nurse", "message")]
+    reply = {
+        "resourceType": "Communication",
+        "status": "completed",
+        "subject": {"reference": "Patient/anna"},
+        "sender": {"reference": "CareTeam/team"},
+        "inResponseTo": [{"reference": f"Communication/{stored['id']}"}],
+        "payload": [{"contentString": "Yes."}],
+    }
+    await sent(world, "nurse", reply)
+    assert notices.count_documents({"place": "Patient/anna"}) == 1
