@@ -65,28 +65,49 @@ class Change:
 
 
 async def changes(context: RequestContext, plan: WritePlan, types: Iterable[str]) -> tuple[WritePlan, list[Change]]:
-    """The documents of these types with what they displace, and the plan bound to what was looked at."""
+    """The documents of these types with what they displace, and the plan bound to what was looked at.
+
+    Those that the store will answer as if nothing were there, because their row is out of the writer's reach, are left
+    out: a rule must not tell of it.
+    """
     wanted = frozenset(types)
-    by_type: dict[str, list[str]] = {}
+    by_type: dict[str, list[Document]] = {}
     for document in plan.documents:
         if document.type in wanted and not _is_fresh(document):
-            by_type.setdefault(document.type, []).append(document.id)
-    former = {
-        (type, id): each
-        for type, ids in by_type.items()
-        for id, each in (await stored_many(context, type, ids)).items()
-    }
+            by_type.setdefault(document.type, []).append(document)
+    former: dict[tuple[str, str], Stored] = {}
+    for type, some in by_type.items():
+        found_there = await stored_many(context, type, [document.id for document in some])
+        former |= {(type, id): each for id, each in found_there.items()}
+    refused = {(each.type, each.id) for some in by_type.values() for each in await _refused(context, some, former)}
     documents: list[Document] = []
     found: list[Change] = []
     for document in plan.documents:
         bound: Document = document
-        if document.type in wanted:
+        if document.type in wanted and (_is_fresh(document) or (document.type, document.id) not in refused):
             before = former.get((document.type, document.id), Stored(None, 0))
             if not _is_fresh(document):
                 bound = replace(document, seen=before.version)
             found.append(Change(bound, before.resource))
         documents.append(bound)
     return replace(plan, documents=tuple(documents)), found
+
+
+async def _refused(
+    context: RequestContext, documents: list[Document], former: dict[tuple[str, str], Stored]
+) -> list[Document]:
+    """Those of documents of one type that the store answers with a 404."""
+    found = []
+    for document in documents:
+        if document.within is None:
+            continue
+        database, type = context.server.database, document.type
+        if await resources.owners_of(database, type, [document.id], document.within):
+            continue
+        is_free = former[type, document.id].version == 0
+        if not (is_free and isinstance(document, Put) and document.creates):
+            found.append(document)
+    return found
 
 
 def _is_fresh(document: Document) -> bool:
