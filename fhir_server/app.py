@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import fhir_server
-from fhir_server import logs, observability, tracing
+from fhir_server import chores, logs, observability, tracing
 from fhir_server.core.proxied import AgeBands
 from fhir_server.definitions.parameter_set import InForce
 from fhir_server.demo_accounts import demo_accounts_loaded
@@ -29,6 +29,7 @@ from fhir_server.file_scan import FileScan
 from fhir_server.interactions.context import Server
 from fhir_server.loading.demo import demo_loaded
 from fhir_server.master_key import vault_master
+from fhir_server.notices import Notices
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.portal import portal_of, portal_refusal
 from fhir_server.registrar import RegistrySponsoring
@@ -58,6 +59,7 @@ from smart_auth.authorization import Authorization
 from smart_auth.documents import Change
 from smart_auth.key_seal import CannotOpen, KeySeal
 from smart_auth.keys import Keys
+from smart_auth.mail import Outbox
 from smart_auth.settings import SmartSettings
 
 log = structlog.get_logger()
@@ -98,7 +100,7 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
             async with at_work(database, own_bases(settings)) as worker:
                 app.state.server = await compose(settings, database, worker.in_force)
                 app.state.indexes = IndexWatch(database)
-                beside = [_end_with_parent(), app.state.indexes.run()]
+                beside = [_end_with_parent(), app.state.indexes.run(), chores.run(database, worker.id)]
                 async with _signing_in(app, settings, worker.id, guard) as sign_in:
                     settle_memory()
                     tasks = [asyncio.create_task(work) for work in (*beside, *sign_in)]
@@ -184,8 +186,16 @@ async def _signing_in(
     app.state.guard = guard or authorization.guard
     added = authorization.routes()
     app.router.routes.extend(added)
+    mail = authorization.portal.mail
+    told = Notices(
+        app.state.server,
+        DatabaseDocuments(server.database, Change),
+        mail if isinstance(mail, Outbox) else None,
+        own_bases(settings)[0].removesuffix(BASE_PATH),
+        settings.help_desk,
+    )
     try:
-        yield [authorization.run(), auditor.run()]
+        yield [authorization.run(), auditor.run(), told.run()]
     finally:
         app.router.routes[:] = [route for route in app.router.routes if route not in added]
         await authorization.end()

@@ -108,7 +108,9 @@ def letter(message: Message, sender: str) -> EmailMessage:
     written["To"] = message.to
     written["Subject"] = message.subject
     written["Date"] = formatdate(usegmt=True)
-    written["Message-ID"] = make_msgid(domain=sender.rpartition("@")[2])
+    domain = sender.rpartition("@")[2]
+    # A letter that is sent again, as the answer to the first was lost, is known as the same.
+    written["Message-ID"] = f"<{message.id}@{domain}>" if message.id else make_msgid(domain=domain)
     # RFC 3834 section 5: no out-of-office note comes back.
     written["Auto-Submitted"] = "auto-generated"
     written.set_content(message.text)

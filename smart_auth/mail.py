@@ -4,6 +4,7 @@ RFC 5321, RFC 5322 section 2.2 (header fields), docs/adr/0029
 """
 
 import asyncio
+import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -49,12 +50,14 @@ def is_address(text: str) -> bool:
 class Message:
     """A letter in plain text. Raises ValueError for an address or a subject that would not stay in its own line.
 
-    It holds no health data, no name of a clinician or a facility and no id of a patient.
+    It holds no health data, no name of a clinician or a facility and no id of a patient. `id` becomes its Message-ID
+    (RFC 5322 section 3.6.4), the same each time it is sent; empty: a new one.
     """
 
     to: str
     subject: str
     text: str
+    id: str = ""
 
     def __post_init__(self) -> None:
         if not is_address(self.to):
@@ -73,6 +76,14 @@ class CannotDeliver(Exception):
 
 Deliver = Callable[[Message], Awaitable[None]]
 """Hands one letter over; raises CannotDeliver, and whatever else counts as a failure for now."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A letter as the outbox keeps it: the id and the fields of its document."""
+
+    id: str
+    document: dict[str, object]
 
 
 class Mail(Protocol):
@@ -137,13 +148,23 @@ class Outbox:
         if await self._is_too_much(message):
             _log.warning("a letter was dropped, as its address got too many of the kind: %s", message.subject)
             return
+        letter = self._kept(message, new_id())
+        await self._documents.insert(OUTBOX, letter.id, letter.document)
+        self._waiting.set()
+
+    def letter(self, message: Message, about: str) -> KeptLetter:
+        """A letter to be put into the outbox by whoever calls, in one transaction with what it comes from. `about`
+        names it: the same letter, kept twice within a second, is one.
+        """
+        return self._kept(message, hashlib.sha256(about.encode()).hexdigest()[:32])
+
+    def _kept(self, message: Message, name: str) -> KeptLetter:
         now = self._now()
         # Ids that sort by time: the oldest come first out of what is found.
-        id = f"{now:012x}{new_id()}"
+        id = f"{now:012x}{name}"
         content = msgspec.json.encode([message.subject, message.text]).decode()
         letter = Mailed(id=id, to=message.to, sealed=self._seal.sealed(content, id), created_at=now, claimed_until=None)
-        await self._documents.insert(OUTBOX, id, kept(letter))
-        self._waiting.set()
+        return KeptLetter(id, dict(kept(letter)))
 
     async def run(self) -> None:
         """Deliver what there is, at once what this worker took itself, until cancelled."""
@@ -198,7 +219,7 @@ class Outbox:
 
     def _opened(self, letter: Mailed) -> Message:
         subject, text = msgspec.json.decode(self._seal.opened(letter.sealed, letter.id), type=tuple[str, str])
-        return Message(letter.to, subject, text)
+        return Message(letter.to, subject, text, letter.id)
 
     async def _is_too_much(self, message: Message) -> bool:
         """Counted by a digest, so that no counter tells whose address it is."""

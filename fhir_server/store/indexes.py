@@ -130,7 +130,7 @@ EXPIRES = "_expires"
 """The field of such a document that holds when it may vanish."""
 
 _AUTH_FIELDS = {
-    "accounts": ("login", "email", "patients"),
+    "accounts": ("login", "email", "fhir_user", "patients"),
     "cards": ("account",),
     "codes": ("grant",),
     "external_logins": ("account",),

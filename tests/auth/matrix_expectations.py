@@ -152,83 +152,83 @@ for-one      W   F     F       F       F      F      W
 officer      F   F     F       F       F      F      F
 admin        W   W     W       W       W      W      W
 """)
-"""W: written. F: refused, whatever else there is."""
+"""W: written. F: refused, whatever else there is. K: a sent message stays as it is."""
 
 UPDATES = _table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
-patient      W   -     -       -       F      F      -       -     W          -       W       W
-account      W   -     -       -       F      F      -       -     W          -       W       W
-proxy        W   F     -       -       F      F      -       -     W          -       W       W
-relative     W   -     -       -       F      F      -       -     W          -       W       W
-for-relative W   -     -       -       F      F      -       -     W          -       W       W
+patient      W   -     -       -       F      F      -       -     W          -       K       K
+account      W   -     -       -       F      F      -       -     W          -       K       K
+proxy        W   F     -       -       F      F      -       -     W          -       K       K
+relative     W   -     -       -       F      F      -       -     W          -       K       K
+for-relative W   -     -       -       F      F      -       -     W          -       K       K
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
 lost         F   F     F       F       F      F      F       F     F          F       F       F
 forged       F   F     F       F       F      F      F       F     F          F       F       F
-treating     W   -     -       -       W      F      W       -     -          -       W       F
+treating     W   -     -       -       W      F      W       -     -          -       K       F
 stranger     F   F     F       F       W      F      F       F     F          F       F       F
-launched     W   -     -       -       W      F      W       -     -          -       W       F
+launched     W   -     -       -       W      F      W       -     -          -       K       F
 mislaunched  F   F     F       F       F      F      F       F     F          F       F       F
 glass        -   -     W       -       W      F      -       W     -          -       F       F
-system       W   W     W       W       W      W      W       W     -          W       W       W
-emergency    W   W     W       W       W      W      W       W     W          W       W       W
-agency       W   W     W       W       W      W      W       W     -          W       W       W
-for-one      W   -     -       -       F      F      W       -     -          -       W       W
+system       W   W     W       W       W      W      W       W     -          W       K       K
+emergency    W   W     W       W       W      W      W       W     W          W       K       K
+agency       W   W     W       W       W      W      W       W     -          W       K       K
+for-one      W   -     -       -       F      F      W       -     -          -       K       K
 officer      F   F     F       F       F      F      F       F     F          F       F       F
-admin        W   W     W       W       W      W      W       W     W          W       W       W
+admin        W   W     W       W       W      W      W       W     W          W       K       K
 """)
 """By PUT, of what is to be in the record of anna (of ben, for whoever broke the glass). A proxy moves nothing there."""
 
 PATCHES = _table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
-patient      W   -     -       -       F      F      G       -     W          -       W       W
-account      W   -     -       -       F      F      G       -     W          -       W       W
-proxy        W   W     -       -       F      F      G       -     W          -       W       W
-relative     W   -     -       -       F      F      G       -     W          -       W       W
-for-relative W   -     -       -       F      F      G       -     W          -       W       W
+patient      W   -     -       -       F      F      G       -     W          -       K       K
+account      W   -     -       -       F      F      G       -     W          -       K       K
+proxy        W   W     -       -       F      F      G       -     W          -       K       K
+relative     W   -     -       -       F      F      G       -     W          -       K       K
+for-relative W   -     -       -       F      F      G       -     W          -       K       K
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
 lost         -   -     -       -       F      F      -       -     -          -       -       -
 forged       F   F     F       F       F      F      F       F     F          F       F       F
-treating     W   -     -       -       W      F      G       -     -          -       W       -
+treating     W   -     -       -       W      F      G       -     -          -       K       -
 stranger     -   -     -       -       W      F      -       -     -          -       -       -
-launched     W   -     -       -       W      F      G       -     -          -       W       -
+launched     W   -     -       -       W      F      G       -     -          -       K       -
 mislaunched  -   -     -       -       -      F      -       -     -          -       -       -
 glass        -   -     W       -       W      F      -       W     -          -       -       -
-system       W   W     W       W       W      W      G       W     -          -       W       W
-emergency    W   W     W       W       W      W      G       W     W          -       W       W
-agency       W   W     W       W       W      W      G       W     -          -       W       W
-for-one      W   -     -       -       F      F      G       -     -          -       W       W
+system       W   W     W       W       W      W      G       W     -          -       K       K
+emergency    W   W     W       W       W      W      G       W     W          -       K       K
+agency       W   W     W       W       W      W      G       W     -          -       K       K
+for-one      W   -     -       -       F      F      G       -     -          -       K       K
 officer      F   F     F       F       F      F      F       F     F          F       F       F
-admin        W   W     W       W       W      W      G       W     W          -       W       W
+admin        W   W     W       W       W      W      G       W     W          -       K       K
 """)
 
 DELETES = _table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
-patient      F   F     F       F       F      F      F       F     F          F       F       F
-account      F   F     F       F       F      F      F       F     F          F       F       F
-proxy        F   F     F       F       F      F      F       F     F          F       F       F
-relative     F   F     F       F       F      F      F       F     F          F       F       F
-for-relative F   F     F       F       F      F      F       F     F          F       F       F
+patient      F   F     F       F       F      F      F       F     F          F       K       K
+account      F   F     F       F       F      F      F       F     F          F       K       K
+proxy        F   F     F       F       F      F      F       F     F          F       K       K
+relative     F   F     F       F       F      F      F       F     F          F       K       K
+for-relative F   F     F       F       F      F      F       F     F          F       K       K
 level-one    F   F     F       F       F      F      F       F     F          F       F       F
 granular     F   F     F       F       F      F      F       F     F          F       F       F
 other-type   F   F     F       F       F      F      F       F     F          F       F       F
-lost         F   F     F       F       F      F      F       F     F          F       F       F
+lost         F   F     F       F       F      F      F       F     F          F       -       -
 forged       F   F     F       F       F      F      F       F     F          F       F       F
-treating     W   -     -       -       F      F      W       -     -          -       W       -
+treating     W   -     -       -       F      F      W       -     -          -       K       -
 stranger     -   -     -       -       F      F      -       -     -          -       -       -
-launched     W   -     -       -       F      F      W       -     -          -       W       -
+launched     W   -     -       -       F      F      W       -     -          -       K       -
 mislaunched  -   -     -       -       F      F      -       -     -          -       -       -
 glass        -   -     W       -       F      F      -       W     -          -       -       -
-system       W   W     W       W       W      W      W       W     -          -       W       W
-emergency    W   W     W       W       W      W      W       W     W          W       W       W
-agency       W   W     W       W       W      W      W       W     -          -       W       W
-for-one      W   -     -       -       F      F      W       -     -          -       W       W
+system       W   W     W       W       W      W      W       W     -          -       K       K
+emergency    W   W     W       W       W      W      W       W     W          W       K       K
+agency       W   W     W       W       W      W      W       W     -          -       K       K
+for-one      W   -     -       -       F      F      W       -     -          -       K       K
 officer      F   F     F       F       F      F      F       F     F          F       F       F
-admin        W   W     W       W       W      W      W       W     W          W       W       W
+admin        W   W     W       W       W      W      W       W     W          W       K       K
 """)

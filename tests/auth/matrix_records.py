@@ -90,6 +90,7 @@ def content(record: str, id: str, subject: str) -> dict[str, Any]:
                 "subject": {"reference": subject},
                 "sender": {"reference": _SENDERS[record]},
                 "recipient": [{"reference": subject}],
+                "topic": {"text": "x"},
                 "payload": [{"contentString": SECRET}],
             }
         case "restricted":

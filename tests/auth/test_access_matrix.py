@@ -38,7 +38,7 @@ FOUND: Mapping[str, Outcome] = {
 }
 KEPT: Mapping[str, Outcome] = {**FOUND, "G": "listed", "1": "listed"}
 KEPT_ANYWHERE: Mapping[str, Outcome] = {**KEPT, "F": "not listed"}
-WRITTEN: Mapping[str, Outcome] = {**_UNSEEN, "G": 410, "W": "written"}
+WRITTEN: Mapping[str, Outcome] = {**_UNSEEN, "G": 410, "W": "written", "K": 422}
 BY_CONDITION: Mapping[str, Outcome] = {**WRITTEN, "G": 404}
 
 _PATCH = [{"op": "add", "path": "/language", "value": "en"}]
