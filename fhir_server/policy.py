@@ -18,7 +18,8 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.core.proxied import Proxied
 from fhir_server.definitions.attached import FILE
 from fhir_server.definitions.owners import OwnerKind, owner_rule
-from fhir_server.definitions.participants import DRAFT, PARTICIPANTS
+from fhir_server.definitions.participants import PARTICIPANTS
+from fhir_server.definitions.unreleased import UNRELEASED
 from fhir_server.search.entries import bounded
 from fhir_server.search.escaping import split_unescaped
 from fhir_server.search.index import has_category, parameter_leaves
@@ -225,8 +226,8 @@ def _of_patient(
     if kind == "shared":
         # Its own record a patient sees whole; what is restricted of others' is no more theirs than a practitioner's.
         return [Reach(without_labels=RESTRICTED)]
-    if type in PARTICIPANTS:
-        return [replace(each, without_labels=(*each.without_labels, DRAFT)) for each in (*own, *family)]
+    if (label := UNRELEASED.get(type)) is not None:
+        return [replace(each, without_labels=(*each.without_labels, label)) for each in (*own, *family)]
     return [*own, *family]
 
 

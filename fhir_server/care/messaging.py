@@ -10,7 +10,7 @@ from typing import Any
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError, Issue
 from fhir_server.core.resource import Resource
-from fhir_server.definitions.participants import DRAFT_STATUS
+from fhir_server.definitions.unreleased import DRAFT_STATUS
 
 SENT_STATUS = "completed"
 _SENDING = frozenset({"completed", "in-progress"})

@@ -30,6 +30,7 @@ from fhir_server.interactions.score import asked_words, score
 from fhir_server.interactions.searchset import NO_ENTRIES, Entries, SearchPage, Shown, entries_of, query_of, searchset
 from fhir_server.interactions.summary import cut
 from fhir_server.interactions.system_search import containing_parts, parse_several, parts_of
+from fhir_server.interactions.transition import no_records
 from fhir_server.interactions.withheld import refuse_asking
 from fhir_server.observability import Phases
 from fhir_server.policy import may_look_behind
@@ -185,7 +186,14 @@ class _Run:
         matches = await cut(request, matches, request.elements)
         follow = await cut(request, [Shown(f"{type}/{row.id}", row.body) for type, row in others], ())
         cursor = await self.cursor(reading, page.after)
+        warnings += await self.no_records(len(matches))
         return self.drawn(entries_of(matches), total, cursor, entries_of(follow), warnings)
+
+    async def no_records(self, found: int) -> tuple[Issue, ...]:
+        """What is said besides where nothing was found, and nothing can be there yet."""
+        if found or self.state.after is not None:
+            return ()
+        return await no_records(self.context, self.request.type)
 
     def is_bare(self, part: Part) -> bool:
         """Whether the page is nothing but rows of one query, shown whole."""
@@ -203,6 +211,7 @@ class _Run:
         total, warnings = await self.total(reading, [part], None if after is not None else len(places))
         self.phases.done("store")
         self.note(places, documents)
+        warnings += await self.no_records(len(places))
         entries = Entries(places, [each["body"] for each in documents])
         return self.drawn(entries, total, await self.cursor(reading, after), warnings=warnings)
 
@@ -235,6 +244,7 @@ class _Run:
             total = await _count(reading, parts)
         self.phases.done("store")
         self.note((), ())
+        warnings += await self.no_records(total or 0)
         return self.drawn(Entries(), total, None, warnings=warnings)
 
     async def parts(self, reading: Reading) -> list[Part]:

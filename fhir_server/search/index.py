@@ -19,9 +19,11 @@ from fhir_server.definitions.attached import HOLDERS
 from fhir_server.definitions.encrypted import ENCRYPTED
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
-from fhir_server.definitions.participants import DRAFT, DRAFT_STATUS, DRAFT_SYSTEM, PARTICIPANTS
+from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
+from fhir_server.definitions.unreleased import DRAFT_STATUS, UNRELEASED, unreleased
+from fhir_server.definitions.unreleased import SYSTEM as UNRELEASED_SYSTEM
 from fhir_server.definitions.withheld import holds
 from fhir_server.search import instances
 from fhir_server.search.entries import Entries, bounded, bounded_tokens
@@ -104,7 +106,7 @@ CATEGORY = "category|"
 
 _HIDES_NOTHING = (
     *(f"|http://terminology.hl7.org/CodeSystem/{name}" for name in ("v3-ObservationValue", "v3-ActReason")),
-    f"|{DRAFT_SYSTEM}",
+    f"|{UNRELEASED_SYSTEM}",
 )
 """Ends the labels that say who asserted something, for what it may be used, that it is a test, or not sent yet
 (https://terminology.hl7.org/CodeSystem-v3-ObservationValue, https://terminology.hl7.org/CodeSystem-v3-ActReason).
@@ -157,8 +159,8 @@ def index_values(
     labels = _labels(meta)
     contained = resource.get("contained")
     held = _files(type, whole, entries) if type in HOLDERS else ()
-    if type in PARTICIPANTS and resource.get("status") == DRAFT_STATUS and not _is_patients(resource):
-        labels = (*labels, DRAFT)
+    if type in UNRELEASED and (label := unreleased(resource)) is not None:
+        labels = (*labels, label)
     return IndexValues(
         owners=owners,
         source=meta.get("source") or custodian,
@@ -319,12 +321,6 @@ def _participants(type: str, resource: Resource, tokens: tuple[str, ...]) -> tup
     split = (token.partition("|") for token in tokens)
     # A place has a slash and no further bar: an identifier of the same parameter is another one's.
     return tuple(dict.fromkeys(place for name, _, place in split if name in parameters and "|" not in place))
-
-
-def _is_patients(resource: Resource) -> bool:
-    """Whether a patient, or a relative, is who speaks in a message."""
-    text = (resource.get("sender") or {}).get("reference")
-    return isinstance(text, str) and any(f"{type}/" in text for type in ("Patient", "RelatedPerson"))
 
 
 def _about(type: str, resource: Resource, entries: Entries) -> tuple[str, ...]:
