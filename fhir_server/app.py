@@ -32,6 +32,7 @@ from fhir_server.master_key import vault_master
 from fhir_server.notices import Notices
 from fhir_server.operations.table import OPERATIONS
 from fhir_server.portal import portal_of, portal_refusal
+from fhir_server.record_writer import RecordWriter
 from fhir_server.registrar import RegistrySponsoring
 from fhir_server.rest.api_pages import ApiPages
 from fhir_server.rest.context import BASE_PATH, sign_in_base
@@ -189,6 +190,7 @@ async def _signing_in(
     mail = authorization.portal.mail
     told = Notices(
         app.state.server,
+        RecordWriter(app.state.server, auditor, server.own_bases[0]),
         DatabaseDocuments(server.database, Change),
         mail if isinstance(mail, Outbox) else None,
         own_bases(settings)[0].removesuffix(BASE_PATH),

@@ -5,18 +5,22 @@ docs/people/mail.md, docs/adr/0029-an-outbox-for-mail.md
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
 
+from fhir_server.care import reminders
 from fhir_server.care.contact import telecom_value
 from fhir_server.core.codec import decode
 from fhir_server.core.instant import now
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Notice
 from fhir_server.interactions.context import Server
 from fhir_server.interactions.proxy_relation import proxied
+from fhir_server.record_writer import RecordWriter
 from fhir_server.search.parameter_types.date import to_milliseconds
 from fhir_server.search.parameter_types.reference import located
 from fhir_server.store import notices, related, resources
@@ -63,6 +67,7 @@ class Notices:
     def __init__(
         self,
         server: Server,
+        writer: RecordWriter,
         documents: Documents,
         outbox: Outbox | None,
         portal: str,
@@ -70,6 +75,7 @@ class Notices:
         moment: Callable[[], int] = lambda: to_milliseconds(now()),
     ) -> None:
         self._server = server
+        self._writer = writer
         self._documents = documents
         self._outbox = outbox
         self._portal = portal
@@ -91,8 +97,9 @@ class Notices:
         found = await notices.due(self._server.database, self._moment(), _AT_A_TIME)
         for notice in found:
             letters: list[Letter] = []
-            if self._outbox is not None and await self._holds(notice):
-                letters = await self._letters(notice, self._outbox)
+            if await self._holds(notice):
+                letters = [] if self._outbox is None else await self._letters(notice, self._outbox)
+                await self._give(notice)
             await notices.hand_over(self._server.database, notice, letters)
         return len(found)
 
@@ -103,6 +110,28 @@ class Notices:
         type, _, id = notice.about.partition("/")
         resource = await self._read(type, id)
         return resource is not None and (not notice.state or resource.get("status") == notice.state)
+
+    async def _give(self, notice: Notice) -> None:
+        """Put a reminder into the record of whose it is, and close it. Whoever comes second finds it done."""
+        type, _, id = notice.about.partition("/")
+        if type != "CommunicationRequest":
+            return
+        kept = await self._writer.read(type, id)
+        if kept is None:
+            return
+        request, version = kept
+        done, given = reminders.fired(request, now())
+        context = self._writer.context("server", notice.place, notice.place.removeprefix("Patient/"))
+        name = "reminder-" + hashlib.sha256(notice.id.encode()).hexdigest()[:40]
+        documents = [
+            self._writer.put(context, done, id, if_version=version),
+            self._writer.put(context, given, name, creates_only=True),
+        ]
+        try:
+            await self._writer.commit(context, *documents)
+        except FhirError as error:
+            if error.status != 412:
+                raise
 
     async def _letters(self, notice: Notice, outbox: Outbox) -> list[Letter]:
         wording = WORDINGS.get(notice.kind, _OTHER)

@@ -42,6 +42,7 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
             "Appointment",
             "AppointmentResponse",
             "Communication",
+            "CommunicationRequest",
             "DocumentReference",
             "Goal",
             "MedicationRequest",
@@ -52,7 +53,9 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
             "Task",
         }
     ),
-    "u": frozenset({"Appointment", "Communication", "Goal", "Patient", "QuestionnaireResponse"}),
+    "u": frozenset(
+        {"Appointment", "Communication", "CommunicationRequest", "Goal", "Patient", "QuestionnaireResponse"}
+    ),
     # Drafts alone: care.messaging says so.
     "d": frozenset({"Communication"}),
 }

@@ -241,6 +241,8 @@ ATTACHMENT_KEPT = Failure(6207, 422, "business-rule", "a file of a sent message 
 ATTACHMENT_SCANNED = Failure(6208, 422, "business-rule", "the scan of files refuses this one")
 SCAN_UNAVAILABLE = Failure(6209, 503, "transient", "files cannot be scanned at the moment", {"Retry-After": "30"})
 
+REMINDER = Failure(6210, 422, "business-rule", "a reminder lacks something, or is not for oneself")
+
 # 622x: records that are not here yet
 NO_RECORDS = Failure(6220, 200, "informational", "the patient's facility keeps its records elsewhere up to now")
 

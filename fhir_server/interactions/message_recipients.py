@@ -37,8 +37,11 @@ class Recipients:
     displays: dict[str, str]
 
 
-async def recipients_of(context: RequestContext, message: Resource, subject: str) -> Recipients:
-    """The recipients of a message in the record of a patient (an id).
+async def recipients_of(
+    context: RequestContext, message: Resource, subject: str, parent: Resource | None = None
+) -> Recipients:
+    """The recipients of a message in the record of a patient (an id); the care team also answers whoever wrote the
+    `parent`, as a mother who asks about her child.
 
     Raises FhirError 422 for one to whom no such message goes, or that there is not: nobody is told which.
     """
@@ -54,7 +57,8 @@ async def recipients_of(context: RequestContext, message: Resource, subject: str
         if place is None or resource is None:
             raise messaging.stranger(position)
         by_staff = access is not None and access.kind == "practitioner"
-        if not await _may_receive(context, place, resource, subject, by_staff):
+        is_answer = by_staff and parent is not None and place == place_of(context, parent.get("sender"))
+        if not is_answer and not await _may_receive(context, place, resource, subject, by_staff):
             raise messaging.stranger(position)
         places[place] = None
         displays[place] = messaging.display_of(resource)

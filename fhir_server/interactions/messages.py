@@ -73,7 +73,7 @@ async def _completed(context: RequestContext, plan: WritePlan, put: Put, former:
     issues = messaging.incomplete(message) if is_sent else []
     if issues:
         raise FhirError(outcome.MESSAGE_INCOMPLETE.status, issues)
-    found = await recipients_of(context, message, subject)
+    found = await recipients_of(context, message, subject, parent)
     kept = former.get("sender") if former is not None else None
     message = _named(context, message, found) | ({"sender": kept} if kept else {})
     moment = now()

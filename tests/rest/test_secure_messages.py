@@ -35,7 +35,20 @@ DR = AccessContext("dr", "chart", "practitioner", scopes("user/*.cruds"), fhir_u
 NURSE = AccessContext("nurse", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/nurse")
 OTHER = AccessContext("other", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/other")
 SYSTEM = AccessContext("system", "exchange", "system", scopes("system/*.cruds"))
-BEARERS = {"anna": ANNA, "ben": BEN, "reader": READER, "dr": DR, "nurse": NURSE, "other": OTHER, "system": SYSTEM}
+# Who acts for anna by an administrator's word.
+MOTHER = AccessContext(
+    "mother", "app", "patient", scopes("user/*.cruds"), fhir_user="Patient/ben", patients=("ben", "anna")
+)
+BEARERS = {
+    "mother": MOTHER,
+    "anna": ANNA,
+    "ben": BEN,
+    "reader": READER,
+    "dr": DR,
+    "nurse": NURSE,
+    "other": OTHER,
+    "system": SYSTEM,
+}
 
 GOVERNMENT = {
     "coding": [{"system": "http://terminology.hl7.org/CodeSystem/organization-type", "code": "govt"}],
@@ -167,6 +180,26 @@ async def test_a_patient_writes_the_team_answers_and_both_see_the_thread(world: 
     assert await seen(world, "nurse", answer["id"]) == 404
     for who in ("ben", "other"):
         assert await seen(world, who, question["id"]) == 404
+
+
+async def test_a_mother_asks_about_her_child_and_is_answered(world: httpx.AsyncClient) -> None:
+    asked = await sent(world, "mother", message())
+    assert asked["sender"]["reference"] == "Patient/ben"
+    answer = await sent(
+        world,
+        "dr",
+        {
+            "resourceType": "Communication",
+            "status": "completed",
+            "subject": {"reference": "Patient/anna"},
+            "sender": {"reference": "Practitioner/dr"},
+            "inResponseTo": [{"reference": f"Communication/{asked['id']}"}],
+            "payload": [{"contentString": "It will pass."}],
+        },
+    )
+    assert answer["recipient"][0]["reference"] == "Patient/ben"
+    assert await seen(world, "mother", answer["id"]) == 200
+    assert await seen(world, "ben", answer["id"]) == 404
 
 
 async def test_the_sent_time_is_the_servers(world: httpx.AsyncClient) -> None:
