@@ -52,6 +52,15 @@ def is_same(asked: Medicine, known: Medicine) -> bool:
     return bool(asked.codes) if known.codes else bool(asked.words)
 
 
+def is_same_product(ordered: Medicine, asked: Medicine) -> bool:
+    """Whether an order is of the medicine that was asked for, whatever words its writer has for it."""
+    if ordered.reference is not None or asked.reference is not None:
+        return ordered.reference == asked.reference
+    if ordered.codes or asked.codes:
+        return not ordered.codes.isdisjoint(asked.codes)
+    return not ordered.words.isdisjoint(asked.words)
+
+
 def _coded(concept: Any) -> Medicine:
     codings = concept.get("coding", ())
     codes = frozenset(_code(each, "code") for each in codings if "code" in each)

@@ -241,7 +241,9 @@ MEDICINE_KEPT = Failure(6157, 403, "forbidden", "patients do not decide what the
 DISPENSED_OVER = Failure(6158, 422, "business-rule", "more would be dispensed than the order allows")
 DISPENSE_KEPT = Failure(6159, 422, "business-rule", "what was dispensed stays counted with its order")
 RENEWAL_DECIDED = Failure(6160, 422, "business-rule", "the renewal was decided, or the order was renewed, already")
-MEDICINE_REQUEST = Failure(6161, 422, "business-rule", "a request for a medicine has an element that it must not, or lacks one")
+MEDICINE_REQUEST = Failure(
+    6161, 422, "business-rule", "a request for a medicine has an element that it must not, or lacks one"
+)
 
 
 def not_utf8(offset: int) -> FhirError:
