@@ -19,6 +19,8 @@ Requests = Mapping[str, Resource]
 
 _RENEWED = frozenset({"active", "completed"})
 _UNDECIDED = frozenset({"active", "on-hold", "draft", "unknown"})
+_ASSERTED = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
+"""The system of labels that say who said so, which are not passed on."""
 _ENDED = frozenset({"cancelled", "stopped"})
 _KEPT = ("intent", "priorPrescription", "subject", CODED, REFERRED, "requester")
 
@@ -114,3 +116,12 @@ def refuse_decision(former: Resource, proposal: Resource, is_approved: bool) -> 
         text = "Say in statusReason why the renewal is denied: the patient reads it."
         raise outcome.MEDICINE_REQUEST(text, f"{REQUEST}.statusReason")
     return status in _ENDED
+
+
+def hidden_as(proposal: Resource, order: Resource) -> Resource:
+    """The proposal with the security labels of the order: whoever does not see that must not see it asked for."""
+    labels = [each for each in order.get("meta", {}).get("security", ()) if each.get("system") != _ASSERTED]
+    meta = proposal.get("meta", {})
+    own = meta.get("security", [])
+    more = [each for each in labels if each not in own]
+    return proposal | {"meta": meta | {"security": [*own, *more]}} if more else proposal
