@@ -30,7 +30,7 @@ def medicine_of(request: Resource, bases: Bases) -> Medicine:
     words = _words(reference.get("display"))
     text = reference.get("reference")
     if isinstance(text, str) and text.startswith("#"):
-        inside = next((each for each in request.get("contained", ()) if each.get("id") == text[1:]), {})
+        inside: Resource = next((each for each in request.get("contained", ()) if each.get("id") == text[1:]), {})
         held = _coded(inside.get("code", {}))
         return Medicine(None, held.codes, held.words | words)
     if isinstance(text, str):

@@ -49,7 +49,15 @@ class OwnOperation:
 
 _R4 = "http://hl7.org/fhir/OperationDefinition"
 
-OWN_OPERATIONS: tuple[OwnOperation, ...] = ()
+OWN_OPERATIONS: tuple[OwnOperation, ...] = (
+    OwnOperation(
+        "current-medications",
+        "Patient",
+        ("instance",),
+        "urn:fhir-server:operation:current-medications",
+        "The orders that are active now, each with the refills that are left and until when",
+    ),
+)
 """In the order in which the CapabilityStatement lists them."""
 
 

@@ -8,7 +8,7 @@ docs/adr/0034-medicines.md
 from dataclasses import replace
 
 from fhir_server.core.instant import format_instant, now
-from fhir_server.core.write_plan import ANY_VERSION, Delete, Put, WritePlan
+from fhir_server.core.write_plan import ANY_VERSION, Expect, Put, WritePlan
 from fhir_server.interactions import facts
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.facts import Change
@@ -61,8 +61,10 @@ async def _is_met(context: RequestContext, change: Change) -> bool:
         return False
     if document.if_version not in (None, ANY_VERSION, document.seen) and document.seen is not None:
         return False
-    if change.former is None:
-        return not isinstance(document, Delete)
+    if isinstance(document, Put) and document.expect is Expect.NOTHING:
+        return True
+    if not document.seen:
+        return isinstance(document, Put) and document.creates
     if not document.within:
         return True
     row = await resources.read(context.server.database, document.type, document.id, document.within)
