@@ -83,7 +83,7 @@ async def test_of_renewals_one_is_asked_for_and_one_is_granted(workers: tuple[Wr
     told = await at_once(workers, ANNA, renewal("m"))
     assert counted(told) == {201: 1, 422: AT_ONCE - 1}
     (proposal,) = [each.id for each in told if each.status == 201]
-    links = {
+    links: dict[str, Any] = {
         "basedOn": [{"reference": f"MedicationRequest/{proposal}"}],
         "priorPrescription": {"reference": "MedicationRequest/m"},
     }
@@ -97,7 +97,7 @@ async def test_what_is_granted_is_not_denied(workers: tuple[Writers, Writers]) -
     for attempt in range(6):
         prior, wish = f"m{attempt}", f"w{attempt}"
         await workers[0].stored(order(prior, 0), renewal(prior) | {"id": wish})
-        links = {
+        links: dict[str, Any] = {
             "basedOn": [{"reference": f"MedicationRequest/{wish}"}],
             "priorPrescription": {"reference": f"MedicationRequest/{prior}"},
         }

@@ -58,7 +58,7 @@ async def test_each_active_order_says_how_many_refills_are_left(served: Writers)
     # What is stored stays as it is.
     assert "extension" not in await served.now("MedicationRequest/two")
     assert {place for each in told.noted for place in each.places} >= {"MedicationRequest/two"}
-    assert {owner for each in told.noted for owner in each.owners} == {"anna"}
+    assert {owner for each in told.noted for owner in each.patients} == {"anna"}
 
 
 async def test_a_search_for_active_orders_shows_no_stopped_one(served: Writers) -> None:
