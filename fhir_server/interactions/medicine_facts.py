@@ -54,11 +54,6 @@ class Picture:
     changes: Sequence[Change]
     stored: Mapping[str, Found]
 
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """The bases under which a reference means a resource of this server."""
-        return self.context.own_bases
-
     def before(self, id: str) -> Resource | None:
         """A MedicationRequest as the plan finds it; None where there is none."""
         for each in self.changes:
@@ -78,14 +73,16 @@ class Picture:
 
     def dispenses(self, order: str) -> Dispenses:
         """Those that name an order, by id."""
-        return {id: each for id, each in self._after(DISPENSE).items() if order in orders_in(each, self.bases)}
+        return {
+            id: each for id, each in self._after(DISPENSE).items() if order in orders_in(each, self.context.own_bases)
+        }
 
     def tasks(self, about: str, asks: str, but: str = "") -> dict[str, Resource]:
         """The Tasks that ask for this about a MedicationRequest, `but` one, by id."""
         return {
             id: each
             for id, each in self._after(TASK).items()
-            if id != but and task_asks(each) == asks and about in orders_in(each, self.bases)
+            if id != but and task_asks(each) == asks and about in orders_in(each, self.context.own_bases)
         }
 
     def requests(self, patient: str, but: str = "") -> Requests:
@@ -93,7 +90,7 @@ class Picture:
         return {
             id: each
             for id, each in self._after(REQUEST).items()
-            if id != but and named(each.get("subject"), "Patient", self.bases) == patient
+            if id != but and named(each.get("subject"), "Patient", self.context.own_bases) == patient
         }
 
     async def reachable(self, document: Document, id: str, patient: str | None) -> Resource | None:
@@ -101,7 +98,11 @@ class Picture:
         know of it; else None, as where there is none.
         """
         found = self.request(id)
-        if found is None or patient is None or named(found.get("subject"), "Patient", self.bases) != patient:
+        if (
+            found is None
+            or patient is None
+            or named(found.get("subject"), "Patient", self.context.own_bases) != patient
+        ):
             return None
         if self.planned(REQUEST, id) is not None:
             return found

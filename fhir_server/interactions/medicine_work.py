@@ -54,7 +54,7 @@ class Work:
     def speaks(self, resource: Resource, name: str) -> bool:
         """Whether the patient who writes may speak for whom an element names."""
         text = resource.get(name, {}).get("reference")
-        place = located(text, self.picture.bases) if isinstance(text, str) else None
+        place = located(text, self.context.own_bases) if isinstance(text, str) else None
         return place is not None and place in spoken_for(self.context.sight)
 
     def refuse_others_words(self, resource: Resource, *names: str) -> None:

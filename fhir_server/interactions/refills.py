@@ -33,9 +33,9 @@ async def check_task(work: Work, change: Change) -> None:
     elif former is not None and work.access.kind == "patient":
         _check_own_step(work, former, task)
     elif former is not None and was_refill:
-        order = named(former.get("focus"), REQUEST, work.picture.bases)
+        order = named(former.get("focus"), REQUEST, work.context.own_bases)
         dispenses = work.picture.dispenses(order) if order is not None else {}
-        refills.refuse_step(former, task, dispenses, work.picture.bases)
+        refills.refuse_step(former, task, dispenses, work.context.own_bases)
     elif task_asks(task) == "refill" and (is_open(task) or work.access.kind == "patient"):
         await _check_asked(work, change, task)
 
@@ -54,7 +54,7 @@ async def _check_asked(work: Work, change: Change, task: Resource) -> None:
     is_patient = work.access.kind == "patient"
     if is_patient:
         _check_form(work, task)
-    id, bases = named(task.get("focus"), REQUEST, work.picture.bases), work.picture.bases
+    id, bases = named(task.get("focus"), REQUEST, work.context.own_bases), work.context.own_bases
     patient = named(task.get("for"), "Patient", bases)
     if patient is None:
         text = "Say in 'for' whose medicine it is: a reference to the Patient."
@@ -85,7 +85,7 @@ async def check_dispense(work: Work, change: Change) -> None:
     than was ordered, or takes what was dispensed off its order.
     """
     former, dispense = change.former, change.resource
-    bases = work.picture.bases
+    bases = work.context.own_bases
     before = set() if former is None else set(all_named(former.get("authorizingPrescription"), REQUEST, bases))
     after = () if dispense is None else all_named(dispense.get("authorizingPrescription"), REQUEST, bases)
     if work.access.kind == "practitioner" and former is not None:
@@ -115,7 +115,7 @@ def _check_references(dispense: Resource) -> None:
 
 def _answer(work: Work, id: str, dispense: Resource, order: str) -> None:
     """Let the Task that asks for it know what was, or is being, dispensed."""
-    bases, dispenses = work.picture.bases, work.picture.dispenses(order)
+    bases, dispenses = work.context.own_bases, work.picture.dispenses(order)
     patient = named(dispense.get("subject"), "Patient", bases)
     waiting: list[tuple[bool, str, Resource]] = []
     for task_id, task in work.picture.tasks(order, "refill").items():

@@ -69,14 +69,14 @@ async def _check_renewable(work: Work, change: Change, request: Resource) -> Non
     look = work.picture
     if "priorPrescription" not in request:
         raise outcome.MEDICINE_REQUEST(f"You may ask to renew an order of yours. {_UNKNOWN}", PRIOR)
-    id = named(request["priorPrescription"], REQUEST, look.bases)
-    patient = named(request.get("subject"), "Patient", look.bases)
+    id = named(request["priorPrescription"], REQUEST, work.context.own_bases)
+    patient = named(request.get("subject"), "Patient", work.context.own_bases)
     order = None if id is None else await look.reachable(change.document, id, patient)
     if id is None or order is None or patient is None:
         raise outcome.MEDICINE_UNKNOWN(_UNKNOWN, PRIOR)
-    renewals.refuse_second(id, look.requests(patient, but=change.document.id), look.bases)
+    renewals.refuse_second(id, look.requests(patient, but=change.document.id), work.context.own_bases)
     tasks = look.tasks(id, "refill").values()
-    renewals.refuse_renewal(id, request, order, look.dispenses(id), tasks, look.bases, work.now)
+    renewals.refuse_renewal(id, request, order, look.dispenses(id), tasks, work.context.own_bases, work.now)
     hidden = renewals.hidden_as(request, order)
     if hidden is not request and change.former is None and isinstance(change.document, Put):
         work.contents.append((change.document, hidden))
@@ -92,11 +92,13 @@ def _comes_in_force(former: Resource | None, order: Resource) -> bool:
 
 def _decide(work: Work, change: Change, former: Resource, proposal: Resource) -> None:
     look, id = work.picture, change.document.id
-    patient = named(former.get("subject"), "Patient", look.bases)
+    patient = named(former.get("subject"), "Patient", work.context.own_bases)
     if patient is None:
         return
     is_approved = any(
-        is_order(each) and each.get("status") in IN_FORCE and id in all_named(each.get("basedOn"), REQUEST, look.bases)
+        is_order(each)
+        and each.get("status") in IN_FORCE
+        and id in all_named(each.get("basedOn"), REQUEST, work.context.own_bases)
         for each in look.requests(patient, but=id).values()
     )
     if renewals.refuse_decision(former, proposal, is_approved):
@@ -107,26 +109,26 @@ def _decide(work: Work, change: Change, former: Resource, proposal: Resource) ->
 async def _follow(work: Work, change: Change, order: Resource) -> None:
     """An order comes into force: in the place of another, because of a renewal, or back again."""
     look, own = work.picture, change.document.id
-    patient = named(order.get("subject"), "Patient", look.bases)
+    patient = named(order.get("subject"), "Patient", work.context.own_bases)
     if patient is None:
         return
     others = look.requests(patient, but=own)
-    renewals.refuse_successor(own, others, look.bases)
-    prior = named(order.get("priorPrescription"), REQUEST, look.bases)
+    renewals.refuse_successor(own, others, work.context.own_bases)
+    prior = named(order.get("priorPrescription"), REQUEST, work.context.own_bases)
     former = None if prior is None else await look.reachable(change.document, prior, patient)
     if prior is not None and (former is None or prior == own):
         raise outcome.MEDICINE_UNKNOWN(_UNKNOWN, PRIOR)
-    for id in all_named(order.get("basedOn"), REQUEST, look.bases):
+    for id in all_named(order.get("basedOn"), REQUEST, work.context.own_bases):
         proposal = await look.reachable(change.document, id, patient)
         before = look.before(id)
         if proposal is None or before is None:
             text = f"MedicationRequest/{id} is no request of this patient's. Name in basedOn what the order follows."
             raise outcome.MEDICINE_UNKNOWN(text, f"{REQUEST}.basedOn")
         if is_renewal(before):
-            renewals.refuse_approval(id, before, order, look.bases)
+            renewals.refuse_approval(id, before, order, work.context.own_bases)
             _approve(work, own, id, proposal, patient)
     if prior is not None and former is not None:
-        renewals.refuse_successor(prior, others, look.bases)
+        renewals.refuse_successor(prior, others, work.context.own_bases)
         _end_prior(work, prior, former, patient)
 
 
@@ -151,9 +153,9 @@ def _end_prior(work: Work, id: str, order: Resource, patient: str) -> None:
 
 def _end_task(work: Work, proposal: str, request: Resource, status: str, order: str = "") -> None:
     """End the Tasks that ask somebody to decide the renewal as that is decided."""
-    patient = named(request.get("subject"), "Patient", work.picture.bases)
+    patient = named(request.get("subject"), "Patient", work.context.own_bases)
     for id, task in work.picture.tasks(proposal, "renewal").items():
-        if patient is None or not is_open(task) or named(task.get("for"), "Patient", work.picture.bases) != patient:
+        if patient is None or not is_open(task) or named(task.get("for"), "Patient", work.context.own_bases) != patient:
             continue
         made = task | {"status": status, "lastModified": work.instant}
         if "statusReason" in request:

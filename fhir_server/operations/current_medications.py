@@ -34,7 +34,7 @@ async def current_medications(context: RequestContext, call: Call) -> Answer:
     look = await picture(context, (), [each["resource"]["id"] for each in entries])
     for entry in entries:
         order, id = entry["resource"], entry["resource"]["id"]
-        left = remaining(order, look.dispenses(id), look.tasks(id, "refill").values(), look.bases)
+        left = remaining(order, look.dispenses(id), look.tasks(id, "refill").values(), context.own_bases)
         entry["resource"] = with_remaining(order, left, order)
     bundle: Resource = {
         "resourceType": "Bundle",
