@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
+from fhir_server.care.medications import task_asks
 from fhir_server.care.registration_tasks import REGISTRATION, task_kind
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
@@ -49,12 +50,21 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
             "MedicationStatement",
             "Observation",
             "QuestionnaireResponse",
-            # Registrations alone: interactions.registration says which.
+            # Registrations and refills alone: interactions.registration and interactions.medicines say which.
             "Task",
         }
     ),
     "u": frozenset(
-        {"Appointment", "Communication", "CommunicationRequest", "Goal", "Patient", "QuestionnaireResponse"}
+        {
+            "Appointment",
+            "Communication",
+            "CommunicationRequest",
+            "Goal",
+            "MedicationRequest",
+            "Patient",
+            "QuestionnaireResponse",
+            "Task",
+        }
     ),
     # Drafts alone: care.messaging says so.
     "d": frozenset({"Communication"}),
@@ -74,6 +84,12 @@ _OF_PATIENT = frozenset(
 """What a patient changes of the Patient: how to be reached. An identifier of one's own choice could be another's, and
 whoever writes by that condition would then write here.
 """
+
+_OF_ASKED: dict[str, frozenset[str]] = {
+    "MedicationRequest": frozenset({"status", "statusReason"}),
+    "Task": frozenset({"status", "statusReason", "lastModified"}),
+}
+"""What patients change of what they asked for: they send it off, or take it back."""
 
 _LETTERS: dict[Method, Letter] = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d"}
 _VERBS: dict[Letter, str] = {"c": "create", "u": "change", "d": "delete"}
@@ -196,7 +212,7 @@ def _keeps(access: AccessContext, type: str) -> Keeps | None:
     # A proxy of two children moves nothing from one's record to the other's; who treats both may put it right.
     if type == "Patient":
         return Keeps(_OF_PATIENT, source, all_labels=True, owners=True, but_for_contact=True)
-    but_for = _but_speaker(type) if type in PARTICIPANTS else None
+    but_for = _but_speaker(type) if type in PARTICIPANTS else _OF_ASKED.get(type)
     return Keeps(but_for, source, all_labels=True, owners=True)
 
 
@@ -204,8 +220,14 @@ def _speakers(sight: Sight, access: AccessContext, type: str) -> tuple[str, ...]
     """Whom a person speaks for in messages; whoever keeps registers, or is an agency's client, passes them on."""
     if type not in PARTICIPANTS or not is_person(access):
         return None
-    if access.kind == "practitioner":
-        return sight.places
+    return sight.places if access.kind == "practitioner" else spoken_for(sight)
+
+
+def spoken_for(sight: Sight) -> tuple[str, ...]:
+    """The places of those in whose name somebody with a record writes: themselves, and for whom they act."""
+    access = sight.access
+    if access is None:
+        return ()
     # Whoever keeps part of the record from their parents speaks for themselves.
     acted_for = (*access.patients, *(each.patient for each in sight.proxied if not each.without_labels))
     return tuple(filter(None, (access.fhir_user, *(f"Patient/{id}" for id in acted_for))))
@@ -250,8 +272,9 @@ def refuse_content(sight: Sight, held: Bounds, resource: Resource, index: IndexV
         raise outcome.FORBIDDEN_CONTENT(text, "MedicationRequest.intent")
     if access.kind == "patient":
         _refuse_contained_orders(resource)
-    if access.kind == "patient" and type == "Task" and task_kind(resource) != REGISTRATION:
-        text = "Of Tasks, patients create those that ask for a registration."
+    is_asked = task_kind(resource) == REGISTRATION or task_asks(resource) == "refill" if type == "Task" else True
+    if access.kind == "patient" and not is_asked:
+        text = "Of Tasks, patients create those that ask for a registration, or for a refill (code 'fulfill')."
         raise outcome.REGISTRATION_KEPT(text, "Task.code")
 
 

@@ -245,6 +245,25 @@ REMINDER = Failure(6210, 422, "business-rule", "a reminder lacks something, or i
 
 # 622x: records that are not here yet
 NO_RECORDS = Failure(6220, 200, "informational", "the patient's facility keeps its records elsewhere up to now")
+# 615x: medicines
+MEDICINE_UNKNOWN = Failure(6150, 422, "business-rule", "a reference names no order of a medicine in this record")
+NO_REFILLS_LEFT = Failure(
+    6151, 422, "business-rule", "the order cannot be filled again: ask for a renewal", slug="no-refills-left"
+)
+REFILL_OPEN = Failure(6152, 422, "business-rule", "a refill of the order is being worked on", slug="refill-open")
+REFILLS_REMAINING = Failure(
+    6153, 422, "business-rule", "the order can still be filled: ask for a refill", slug="refills-remaining"
+)
+RENEWAL_OPEN = Failure(6154, 422, "business-rule", "a renewal of the order is being decided", slug="renewal-open")
+NOT_RENEWABLE = Failure(6155, 422, "business-rule", "the order is not one that is renewed, or not so")
+MEDICINE_STEP = Failure(6156, 422, "business-rule", "what was asked for does not go from this status to that one")
+MEDICINE_KEPT = Failure(6157, 403, "forbidden", "patients do not decide what they asked for, nor change orders")
+DISPENSED_OVER = Failure(6158, 422, "business-rule", "more would be dispensed than the order allows")
+DISPENSE_KEPT = Failure(6159, 422, "business-rule", "what was dispensed stays counted with its order")
+RENEWAL_DECIDED = Failure(6160, 422, "business-rule", "the renewal was decided, or the order was renewed, already")
+MEDICINE_REQUEST = Failure(
+    6161, 422, "business-rule", "a request for a medicine has an element that it must not, or lacks one"
+)
 
 
 def not_utf8(offset: int) -> FhirError:

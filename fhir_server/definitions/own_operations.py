@@ -69,6 +69,13 @@ OWN_OPERATIONS: tuple[OwnOperation, ...] = (
         "The messages to the caller that they have not read, and their number",
         (Takes("_count", "unsignedInt"), Takes("_summary", "code", text="count: the number alone")),
     ),
+    OwnOperation(
+        "current-medications",
+        "Patient",
+        ("instance",),
+        "urn:fhir-server:operation:current-medications",
+        "The orders that are active now, each with the refills that are left and until when",
+    ),
 )
 """In the order in which the CapabilityStatement lists them."""
 

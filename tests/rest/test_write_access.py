@@ -143,7 +143,10 @@ async def test_a_patient_asks_for_a_medicine_and_does_not_order_it(writers: Writ
     }
     told = await writers.ask(ANNA, "POST", "MedicationRequest", {**request, "intent": "order"})
     assert (told.status, told.element) == (403, "MedicationRequest.intent")
-    assert (await writers.ask(ANNA, "POST", "MedicationRequest", {**request, "intent": "proposal"})).status == 201
+    await writers.stored({**request, "intent": "order", "id": "old"})
+    proposal = {**request, "intent": "proposal", "requester": {"reference": "Patient/anna"}}
+    proposal["priorPrescription"] = {"reference": "MedicationRequest/old"}
+    assert (await writers.ask(ANNA, "POST", "MedicationRequest", proposal)).status == 201
 
 
 async def test_what_a_patient_creates_bears_the_label_of_it_and_no_other(writers: Writers) -> None:
