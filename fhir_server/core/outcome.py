@@ -225,6 +225,23 @@ REGISTRATION_SPONSOR = Failure(
 REGISTRATION_KEPT = Failure(6052, 403, "forbidden", "callers of this kind do not decide registrations")
 BENEFICIARY_STATUS = Failure(6053, 422, "business-rule", "the change of a beneficiary's status breaks a rule")
 
+# 61xx: visits
+SLOT_TAKEN = Failure(6101, 409, "conflict", "the slot is not free, or somebody else was faster", slug="slot-taken")
+SLOT_IN_USE = Failure(6102, 409, "conflict", "a visit is booked in the slot, which therefore stays as it is")
+VISIT_SLOT = Failure(6103, 422, "business-rule", "a visit is booked by slots of one Schedule that are there")
+VISIT_FACILITY = Failure(
+    6104, 422, "business-rule", "the slot is at no facility of the federal health system that is live"
+)
+VISIT_TIME = Failure(6105, 422, "business-rule", "the time of a visit is that of its slots")
+VISIT_PAST = Failure(6106, 422, "business-rule", "the slot or the visit has begun already")
+VISIT_STATUS = Failure(
+    6107, 422, "business-rule", "a visit does not go from this status to that one, or not by patients"
+)
+VISIT_REASON = Failure(6108, 422, "business-rule", "patients say why they cancel a visit")
+VISIT_PARTICIPANT = Failure(6109, 422, "business-rule", "who takes part in a visit breaks a rule")
+VISIT_OVERLAP = Failure(6110, 422, "business-rule", "a person has one visit at a time")
+VISIT_HOLD = Failure(6111, 422, "business-rule", "too many holds at a time, or one of the same slot again")
+
 
 def not_utf8(offset: int) -> FhirError:
     return NOT_UTF8(f"The body is not UTF-8 (byte {offset}). Send JSON encoded as UTF-8.")

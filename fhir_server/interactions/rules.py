@@ -7,12 +7,13 @@ say what is written besides.
 from collections.abc import Awaitable, Callable
 
 from fhir_server.core.write_plan import WritePlan
+from fhir_server.interactions import visits
 from fhir_server.interactions.context import RequestContext
 
 Rule = Callable[[RequestContext, WritePlan], Awaitable[WritePlan]]
 """The plan with what it must leave as it was seen, and with what is written because of it. Raises FhirError."""
 
-RULES: tuple[tuple[frozenset[str], Rule], ...] = ()
+RULES: tuple[tuple[frozenset[str], Rule], ...] = ((visits.TYPES, visits.ruled),)
 """In their order: each sees what those before it have added."""
 
 
