@@ -23,7 +23,7 @@ _OF_SLOT = ("status", "start", "end", "schedule")
 @dataclass(slots=True)
 class Slots:
     """One look at them. `decided` are the statuses that slots are to have, by place (`Slot/s1`); `ended` the holds that
-    make room, by the id of their Appointment.
+    make room, by the id of their Appointment; `settled` the Appointments that were judged already, by id.
     """
 
     context: RequestContext
@@ -33,6 +33,7 @@ class Slots:
     changes: list[Change]
     decided: dict[str, str] = field(default_factory=dict)
     ended: dict[str, Stored] = field(default_factory=dict)
+    settled: dict[str, Resource] = field(default_factory=dict)
 
     def named(self, appointment: Resource | None, strictly: bool = False) -> tuple[str, ...]:
         """The places of its slots. Raises FhirError 422, if `strictly`, for one that is not of this server."""
@@ -75,7 +76,7 @@ class Slots:
     def visits(self, besides: Change | None = None) -> list[Resource]:
         """The Appointments that the plan leaves, but for one."""
         return [
-            each.resource
+            self.settled.get(each.document.id, each.resource)
             for each in self.changes
             if each is not besides and each.resource is not None and each.document.type == "Appointment"
         ]

@@ -98,6 +98,7 @@ class _Visit:
         places = slots.named(resource, strictly=slots.party != "register")
         resource = await self._booked(self._with_hold(resource), places)
         await slots.leave(self.change.document.id, former, slots.kept(resource))
+        slots.settled[self.change.document.id] = resource
         return await self._labelled(resource, places)
 
     def _with_hold(self, resource: Resource) -> Resource:
