@@ -102,7 +102,7 @@ def with_held_until(appointment: Resource, until: int | None) -> Resource:
         if not (isinstance(each, dict) and each.get("url") == HELD_UNTIL)
     ]
     if until is not None:
-        others.append({"url": HELD_UNTIL, "valueInstant": _instant(until)})
+        others.append({"url": HELD_UNTIL, "valueInstant": instant_text(until)})
     bare = {name: value for name, value in appointment.items() if name != "extension"}
     return bare | {"extension": others} if others else bare
 
@@ -252,18 +252,18 @@ def refuse_hold(places: Iterable[str], others: Iterable[tuple[Resource, Iterable
         count += status_of(each) == "pending" and is_live(each, now)
         again = until + (HOLD_AGAIN_MINUTES - HOLD_MINUTES) * MINUTE
         if again > now and not wanted.isdisjoint(slots):
-            text = f"You held this slot a short time ago: book it, or hold it again after {_instant(again)}."
+            text = f"You held this slot a short time ago: book it, or hold it again after {instant_text(again)}."
             raise outcome.VISIT_HOLD(text, "Appointment.slot")
     if count >= MOST_HOLDS:
         text = f"You hold {MOST_HOLDS} slots already: book one of them or let one go first."
         raise outcome.VISIT_HOLD(text, "Appointment.status")
 
 
-def reminder_due(time: Span, now: int) -> int | None:
-    """When somebody is reminded of a visit, in ms; None where that has passed."""
-    due = time.start - REMINDER_HOURS * 60 * MINUTE
-    return due if due > now else None
+def reminder_due(time: Span) -> int:
+    """When somebody is reminded of a visit, in ms."""
+    return time.start - REMINDER_HOURS * 60 * MINUTE
 
 
-def _instant(moment: int) -> str:
+def instant_text(moment: int) -> str:
+    """The instant in UTC as FHIR writes it, of ms since 1970."""
     return format_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment))

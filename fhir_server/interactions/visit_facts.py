@@ -35,6 +35,11 @@ class Where:
     is_federal: bool
     is_live: bool
 
+    @property
+    def is_bookable(self) -> bool:
+        """Whether anything is booked by it."""
+        return visit_places.is_in_use(self.schedule) and self.is_federal and self.is_live
+
     def refuse(self) -> None:
         """Raise FhirError 422 where nothing is booked by this Schedule."""
         if not visit_places.is_in_use(self.schedule):

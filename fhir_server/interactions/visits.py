@@ -208,19 +208,19 @@ def _reminders(slots: Slots, judged: list[tuple[Change, Resource | None]]) -> tu
     dropped: list[str] = []
     for change, resource in judged:
         wanted, former = (_notices(slots, change.document.id, each) for each in (resource, change.former))
-        kept += [notice for id, notice in wanted.items() if id not in former]
+        kept += [notice for id, notice in wanted.items() if id not in former and notice.due > slots.now]
         dropped += [id for id in former if id not in wanted]
     return kept, dropped
 
 
 def _notices(slots: Slots, id: str, visit: Resource | None) -> dict[str, Notice]:
+    """The reminders of one visit by their ids, those included whose time has come."""
     time = None if visit is None else span(visit)
-    due = None if time is None else scheduling.reminder_due(time, slots.now)
-    if visit is None or time is None or due is None or status_of(visit) != "booked":
+    if visit is None or time is None or status_of(visit) != "booked":
         return {}
     found = {}
     for patient in visit_places.patients(visit, slots.context.own_bases):
-        key = f"visit/{id}/{time.start}/{patient}"
+        key, due = f"visit/{id}/{time.start}/{patient}", scheduling.reminder_due(time)
         found[key] = Notice(key, REMINDER, f"Patient/{patient}", due, f"Appointment/{id}", "booked")
     return found
 
