@@ -51,7 +51,8 @@ async def find(context: RequestContext, call: Call) -> Answer:
         count = min(int(call.one("_count") or MOST), MOST)
         async for slot in _slots(context, pairs):
             where = await look.where(slot)
-            if where is not None and where.is_bookable:
+            time = scheduling.span(slot)
+            if where is not None and where.is_bookable and time is not None and time.start > to_milliseconds(moment):
                 found.append(_proposed(slot, where, who, call))
             if len(found) >= count:
                 break
@@ -65,7 +66,7 @@ def _pairs(call: Call, moment: int) -> Pairs:
     end = ends[1] if ends else start + DAYS * _DAY
     if end < start and (begins is None or ends is None or ends[1] < begins[0]):
         raise outcome.BAD_OPERATION_CALL("The time that is asked for ends before it begins, or is past.", "end")
-    pairs = [("status", "free"), ("start", f"gt{scheduling.instant_text(start)}")]
+    pairs = [("status", "free"), ("start", f"ge{scheduling.instant_text(start)}")]
     pairs += [
         ("start", f"le{scheduling.instant_text(max(end, start))}"),
         ("_sort", "start"),

@@ -3,24 +3,19 @@
 https://profiles.ihe.net/ITI/Scheduling/ITI-116.html, docs/adr/0033-visits.md
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from msgspec import structs
 
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError
-from fhir_server.core.trail import Trail
-from fhir_server.definitions.own_operations import called
 from fhir_server.interactions import hold_expiry, visits
 from fhir_server.interactions.hold_expiry import HoldExpiry
-from fhir_server.interactions.operation import call_by_body, run
-from fhir_server.operations.table import OPERATIONS
 from fhir_server.policy import OPERATOR, Sight
+from tests.rest import operations
 from tests.rest.calendars import REASON, at, booked, slot, start, status, stored_calendar, visit
-from tests.rest.writers import ANNA, BEN, Told, Writers, entry, patient_of, practitioner, system, told_of
+from tests.rest.writers import ANNA, BEN, Told, Writers, entry, patient_of, practitioner, system
 
 HELD = "urn:fhir-server:federal:held-until"
 DOCTOR = practitioner("anna", "ben")
@@ -29,25 +24,11 @@ DOCTOR = practitioner("anna", "ben")
 @pytest.fixture
 async def calendar(writers: Writers) -> Writers:
     await stored_calendar(writers)
-    server = replace(writers.context.server, operations=OPERATIONS)
-    return Writers(structs.replace(writers.context, server=server))
+    return operations.with_operations(writers)
 
 
 async def operated(calendar: Writers, sight: Sight, code: str, **given: Any) -> Told:
-    """The answer of `$code`, by Parameters."""
-    operation = called("Appointment", "type", code)
-    assert operation is not None
-    parameter = []
-    for name, value in given.items():
-        form = {"resource": value}
-        if isinstance(value, str):
-            form = {"valueString": value}
-        elif "reference" in value:
-            form = {"valueReference": value}
-        parameter.append({"name": name.replace("_", "-"), **form})
-    content = {"resourceType": "Parameters", "parameter": parameter}
-    context = structs.replace(calendar.context, sight=sight, trail=Trail())
-    return await told_of(context, lambda: run(context, call_by_body(operation, "Appointment", "", [], content)))
+    return await operations.operated(calendar, sight, "Appointment", code, **given)
 
 
 def appointment(told: Told) -> dict[str, Any]:
