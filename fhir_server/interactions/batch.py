@@ -91,6 +91,8 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
     match entry.method, entry.path:
         case "GET" | "HEAD", ("metadata",):
             return capabilities(context)
+        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
+            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", ("_history",):
             return await history.of_system(context, query_pairs(entry.query))
         case "GET" | "HEAD", ():
@@ -105,8 +107,6 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return await history.of_instance(context, type, id, query_pairs(entry.query))
         case "GET" | "HEAD", (type, id, "_history", version):
             return await vread.vread(context, type, id, version, query_pairs(entry.query))
-        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
-            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", (of, id, type):
             return await search.search_compartment(context, of, id, type, query_pairs(entry.query))
         case "POST", (type,):

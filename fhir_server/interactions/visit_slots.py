@@ -15,8 +15,11 @@ from fhir_server.interactions import facts
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.facts import Change, Stored
 from fhir_server.interactions.visit_facts import VisitFacts, is_restricted
+from fhir_server.policy import NOWHERE, Permission, visible
+from fhir_server.search.parameter_types.token import label
 
 _TAKEN = "This slot is not free any more. Choose another one."
+_WRITING: tuple[Permission, ...] = ("c", "u")
 _OF_SLOT = ("status", "start", "end", "schedule")
 
 
@@ -111,7 +114,21 @@ class Slots:
     def _is_own_hold(self, hold: Resource | None, resource: Resource) -> bool:
         own_bases = self.context.own_bases
         theirs = visit_places.patients(hold or {}, own_bases)
-        return status_of(hold) == "pending" and set(theirs) == set(visit_places.patients(resource, own_bases))
+        is_own = status_of(hold) == "pending" and set(theirs) == set(visit_places.patients(resource, own_bases))
+        return is_own and not any(self.is_hidden(hold or {}, each) for each in theirs)
+
+    def is_hidden(self, appointment: Resource, patient: str) -> bool:
+        """Whether its labels hide an Appointment of a Patient (an id) from the caller, who is not to learn that it is
+        there: not even by what cannot be booked beside it.
+        """
+        reaches = [
+            reach
+            for letter in _WRITING
+            for reach in (visible(self.context.sight, "Appointment", letter) or NOWHERE).reaches
+            if reach.owners is None or patient in reach.owners
+        ]
+        labels = {label(each) for each in appointment.get("meta", {}).get("security", ())}
+        return all(not labels.isdisjoint(reach.without_labels) for reach in reaches)
 
     async def leave(self, id: str, former: Resource | None, kept: Iterable[str] = ()) -> None:
         """Note the slots that an Appointment leaves, that have not begun and that no other keeps: they become free."""

@@ -15,7 +15,7 @@ from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import ANY_VERSION, Document, Notice, Put, WritePlan
 from fhir_server.interactions import facts
 from fhir_server.interactions.context import RequestContext
-from fhir_server.interactions.facts import Change
+from fhir_server.interactions.facts import Change, Stored
 from fhir_server.interactions.visit_facts import VisitFacts
 from fhir_server.interactions.visit_slots import Slots
 from fhir_server.policy_writes import is_bound_to_patients
@@ -174,22 +174,32 @@ class _Visit:
         return visit_places.with_actors(resource, where.actors, left, where.role_of, self.slots.context.own_bases)
 
     async def _refuse_overlap(self, resource: Resource, time: Span) -> None:
-        slots, own_bases = self.slots, self.slots.context.own_bases
-        for patient in visit_places.patients(resource, own_bases) if slots.party != "register" else ():
-            there = await slots.look.around(patient, time)
-            gone = slots.ended.keys() | {self.change.document.id}
-            stored = [each.resource or {} for id, each in there.items() if id not in gone and not slots.is_planned(id)]
-            planned = [each for each in slots.visits(self.change) if patient in visit_places.patients(each, own_bases)]
-            scheduling.refuse_overlap(time, [*stored, *planned], slots.now)
+        slots = self.slots
+        for patient in visit_places.patients(resource, slots.context.own_bases) if slots.party != "register" else ():
+            others = self._others(await slots.look.around(patient, time), patient)
+            scheduling.refuse_overlap(time, others, slots.now)
 
     async def _refuse_hold(self, resource: Resource, places: tuple[str, ...], time: Span) -> None:
-        slots, own_bases = self.slots, self.slots.context.own_bases
-        for patient in visit_places.patients(resource, own_bases):
+        slots = self.slots
+        for patient in visit_places.patients(resource, slots.context.own_bases):
             there = await slots.look.around(patient, time) | await slots.look.holds(patient)
-            stored = [each.resource or {} for id, each in there.items() if id != self.change.document.id]
-            planned = [each for each in slots.visits(self.change) if patient in visit_places.patients(each, own_bases)]
-            others = [(each, slots.named(each)) for each in (*stored, *planned)]
-            scheduling.refuse_hold(places, others, slots.now)
+            others = self._others(there, patient)
+            scheduling.refuse_hold(places, [(each, slots.named(each)) for each in others], slots.now)
+
+    def _others(self, there: dict[str, Stored], patient: str) -> list[Resource]:
+        """The other Appointments of a Patient, of those stored and of the plan's, that the caller may know of."""
+        slots = self.slots
+        found = [
+            each.resource
+            for id, each in there.items()
+            if each.resource is not None and id != self.change.document.id and not slots.is_planned(id)
+        ]
+        found += [
+            each
+            for each in slots.visits(self.change)
+            if patient in visit_places.patients(each, slots.context.own_bases)
+        ]
+        return [each for each in found if each.get("id") not in slots.ended and not slots.is_hidden(each, patient)]
 
     async def _labelled(self, resource: Resource, places: tuple[str, ...]) -> Resource:
         """With the labels that hide a sensitive visit, as its kind and its slots say."""
