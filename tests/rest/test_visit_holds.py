@@ -3,6 +3,7 @@
 https://profiles.ihe.net/ITI/Scheduling/ITI-116.html, docs/adr/0033-visits.md
 """
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -13,8 +14,11 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.interactions import hold_expiry, visits
 from fhir_server.interactions.hold_expiry import HoldExpiry
 from fhir_server.policy import OPERATOR, Sight
+from smart_auth.access import AccessContext
 from tests.rest import operations
+from tests.rest.access import as_bearer, guarded, scopes
 from tests.rest.calendars import REASON, at, booked, slot, start, status, stored_calendar, visit
+from tests.rest.in_process import opened
 from tests.rest.writers import ANNA, BEN, Told, Writers, entry, patient_of, practitioner, system
 
 HELD = "urn:fhir-server:federal:held-until"
@@ -257,3 +261,29 @@ async def test_a_slot_that_begins_while_it_is_held_is_not_freed(
     appointment(await operated(calendar, ANNA, "hold", appt_id="slot.soon"))
     later(monkeypatch, 11)
     assert (await sweep(calendar), await status(calendar, "soon")) == (1, "busy-tentative")
+
+
+async def test_a_running_server_ends_holds_by_itself_within_seconds(mongodb_uri: str, database_name: str) -> None:
+    over = [{"url": HELD, "valueInstant": "2020-01-01T00:00:00Z"}]
+    async with opened(mongodb_uri, database_name) as context:
+        writers = Writers(context)
+        await stored_calendar(writers)
+        when = {"start": at(start(1)), "end": at(start(2))}
+        held = visit("anna", "gp-1", id="held", status="pending", extension=over, **when)
+        await writers.stored(slot(1, status="busy-tentative"), held)
+        bearer = {
+            "anna": AccessContext("a", "app", "patient", scopes("patient/*.rs"), patient="anna", patients=("anna",))
+        }
+        async with guarded(mongodb_uri, database_name, bearer) as client:
+            for _ in range(100):
+                found = await client.get("Slot?status=free&_id=gp-1", headers=as_bearer("anna"))
+                if found.json()["total"] == 1:
+                    break
+                await asyncio.sleep(0.2)
+            assert found.json()["total"] == 1
+            shown = await client.get("Appointment/held", headers=as_bearer("anna"))
+            assert (shown.status_code, shown.json()["status"]) == (200, "cancelled")
+            metadata = (await client.get("metadata")).json()
+            (rest,) = metadata["rest"]
+            (appointment,) = [each for each in rest["resource"] if each["type"] == "Appointment"]
+            assert {each["name"] for each in appointment["operation"]} >= {"find", "hold", "book"}
