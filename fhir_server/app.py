@@ -27,6 +27,7 @@ from fhir_server.demo_accounts import demo_accounts_loaded
 from fhir_server.directory import RecordDirectory
 from fhir_server.file_scan import FileScan
 from fhir_server.interactions.context import Server
+from fhir_server.interactions.hold_expiry import HoldExpiry
 from fhir_server.loading.demo import demo_loaded
 from fhir_server.master_key import vault_master
 from fhir_server.notices import Notices
@@ -101,7 +102,8 @@ def create_app(settings: Settings | None = None, guard: Guard | None = None) -> 
             async with at_work(database, own_bases(settings)) as worker:
                 app.state.server = await compose(settings, database, worker.in_force)
                 app.state.indexes = IndexWatch(database)
-                beside = [_end_with_parent(), app.state.indexes.run(), chores.run(database, worker.id)]
+                holds = HoldExpiry(app.state.server, worker.id)
+                beside = [_end_with_parent(), app.state.indexes.run(), holds.run(), chores.run(database, worker.id)]
                 async with _signing_in(app, settings, worker.id, guard) as sign_in:
                     settle_memory()
                     tasks = [asyncio.create_task(work) for work in (*beside, *sign_in)]

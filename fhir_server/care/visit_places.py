@@ -3,9 +3,10 @@
 https://hl7.org/fhir/R4/schedule.html, https://hl7.org/fhir/R4/organization.html
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
 from fhir_server.search.parameter_types.reference import located
 
@@ -15,6 +16,8 @@ FACILITY_SYSTEMS = frozenset({"urn:fhir-server:federal:dmis-id", "urn:oid:2.16.8
 """Systems of the numbers by which the military's facilities (DMIS ID) and those of Veterans Affairs are known."""
 
 _ORGANIZATION_TYPE = "http://terminology.hl7.org/CodeSystem/organization-type"
+_TAKES_PART = ("Practitioner", "PractitionerRole", "Location", "HealthcareService", "Device")
+"""What a Schedule names that takes part in a visit of its slots."""
 _BY_WHOM = {"Location": "managingOrganization", "HealthcareService": "providedBy", "PractitionerRole": "organization"}
 """Types of actors that are, or are at, a facility, and the element that says whose."""
 
@@ -72,7 +75,68 @@ def _is_government(organization: Resource) -> bool:
     return any(each.get("system") == _ORGANIZATION_TYPE and each.get("code") == "govt" for each in codings)
 
 
+def with_actors(
+    appointment: Resource, named: Iterable[str], former: Iterable[str], role_of: str | None, own_bases: tuple[str, ...]
+) -> Resource:
+    """The Appointment in which all take part that the Schedule of its slot names, and none that only that of its
+    `former` slot did. `role_of` is the Practitioner of a role that is named.
+
+    Raises FhirError 422 where another practitioner takes part than the slot's.
+    """
+    wanted = dict.fromkeys(each for each in named if each.partition("/")[0] in _TAKES_PART)
+    gone = set(former) - wanted.keys()
+    practitioners = {each for each in wanted if each.startswith("Practitioner/")} | ({role_of} if role_of else set())
+    kept, present = [], set()
+    for position, each in enumerate(appointment.get("participant", ())):
+        who = place(each.get("actor"), own_bases)
+        if who in gone:
+            continue
+        if _is_another(who, practitioners, wanted):
+            text = "This slot is another practitioner's. Name the one whose slot it is, or leave practitioners out."
+            raise outcome.VISIT_PARTICIPANT(text, f"Appointment.participant[{position}].actor")
+        kept.append(each)
+        present.add(who)
+    kept += [
+        {"actor": {"reference": each}, "required": "required", "status": "accepted"}
+        for each in wanted
+        if each not in present
+    ]
+    return appointment | {"participant": kept}
+
+
+def _is_another(who: str | None, practitioners: Collection[str], wanted: Collection[str]) -> bool:
+    if who is None or not practitioners:
+        return False
+    if who.startswith("Practitioner/"):
+        return who not in practitioners
+    return who.startswith("PractitionerRole/") and who not in wanted
+
+
 def patients(appointment: Resource, own_bases: tuple[str, ...]) -> tuple[str, ...]:
     """The ids of the Patients that take part."""
     found = (place(each.get("actor"), own_bases) for each in appointment.get("participant", ()))
     return tuple(dict.fromkeys(each.partition("/")[2] for each in found if each and each.startswith("Patient/")))
+
+
+def with_patients(appointment: Resource, own_bases: tuple[str, ...]) -> Resource:
+    """The Appointment of whose patients it is said that they are required.
+
+    Raises FhirError 422 where no Patient takes part, or one that must has not accepted what is booked.
+    """
+    if not patients(appointment, own_bases):
+        raise outcome.VISIT_PARTICIPANT(
+            "Name the Patient whose visit it is as a participant.", "Appointment.participant"
+        )
+    is_booked = appointment.get("status") == "booked"
+    found = []
+    for position, each in enumerate(appointment["participant"]):
+        if (place(each.get("actor"), own_bases) or "").startswith("Patient/"):
+            element = f"Appointment.participant[{position}]"
+            if each.get("required", "required") != "required":
+                raise outcome.VISIT_PARTICIPANT("The patient of a visit is 'required'.", f"{element}.required")
+            if each.get("status") == "declined" or (is_booked and each.get("status") != "accepted"):
+                text = "The patient of a booked visit has accepted: give this participant the status 'accepted'."
+                raise outcome.VISIT_PARTICIPANT(text, f"{element}.status")
+            each = each | {"required": "required"}
+        found.append(each)
+    return appointment | {"participant": found}

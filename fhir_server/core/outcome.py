@@ -264,6 +264,22 @@ RENEWAL_DECIDED = Failure(6160, 422, "business-rule", "the renewal was decided, 
 MEDICINE_REQUEST = Failure(
     6161, 422, "business-rule", "a request for a medicine has an element that it must not, or lacks one"
 )
+# 61xx: visits
+SLOT_TAKEN = Failure(6101, 409, "conflict", "the slot is not free, or somebody else was faster", slug="slot-taken")
+SLOT_IN_USE = Failure(6102, 409, "conflict", "a visit is booked in the slot, which therefore stays as it is")
+VISIT_SLOT = Failure(6103, 422, "business-rule", "a visit is booked by slots of one Schedule that are there")
+VISIT_FACILITY = Failure(
+    6104, 422, "business-rule", "the slot is at no facility of the federal health system that is live"
+)
+VISIT_TIME = Failure(6105, 422, "business-rule", "the time of a visit is that of its slots")
+VISIT_PAST = Failure(6106, 422, "business-rule", "the slot or the visit has begun already")
+VISIT_STATUS = Failure(
+    6107, 422, "business-rule", "a visit does not go from this status to that one, or not by patients"
+)
+VISIT_REASON = Failure(6108, 422, "business-rule", "patients say why they cancel a visit")
+VISIT_PARTICIPANT = Failure(6109, 422, "business-rule", "who takes part in a visit breaks a rule")
+VISIT_OVERLAP = Failure(6110, 422, "business-rule", "a person has one visit at a time")
+VISIT_HOLD = Failure(6111, 422, "business-rule", "too many holds at a time, or one of the same slot again")
 
 
 def not_utf8(offset: int) -> FhirError:

@@ -51,7 +51,62 @@ _R4 = "http://hl7.org/fhir/OperationDefinition"
 
 _OWN = "urn:fhir-server:operation"
 
+_IHE = "https://profiles.ihe.net/ITI/Scheduling/OperationDefinition"
+_WHICH_VISIT = (
+    Takes("appointment-reference", "Reference", text="The Appointment, stored or as $find proposed it"),
+    Takes("appt-id", "string", text="The same by its id"),
+    Takes("appt-resource", "Resource", text="The Appointment itself"),
+    Takes("appointment-resource", "Resource", text="The same under IHE's name"),
+    Takes("patient-reference", "Reference", text="Whose visit it is, where the Appointment does not say"),
+    Takes("patient", "Reference", text="The same under another name"),
+    Takes("comment", "string", text="A word to the facility"),
+)
+
+_VISITS = (
+    OwnOperation(
+        "find",
+        "Appointment",
+        ("type",),
+        f"{_IHE}/appointment-find",
+        "Visits that could be booked: free slots to come at federal facilities",
+        (
+            Takes("start", "dateTime", text="From when; now where it is left out"),
+            Takes("end", "dateTime", text="Until when; 30 days on where it is left out"),
+            Takes("patient", "Reference", text="Whose visit it is to be"),
+            Takes("patient-reference", "Reference", text="The same under IHE's name"),
+            Takes("practitioner", "Reference", most=None, text="With whom"),
+            Takes("organization", "Reference", most=None, text="At which facility"),
+            Takes("location", "Reference", most=None, text="Where"),
+            Takes("location-reference", "Reference", most=None, text="The same under IHE's name"),
+            Takes("service-type", "CodeableConcept", most=None, text="For what service"),
+            Takes("specialty", "CodeableConcept", most=None, text="Of which specialty"),
+            Takes("visit-type", "CodeableConcept", most=None, text="What kind of visit (Slot.appointmentType)"),
+            Takes("reason", "CodeableConcept", most=None, text="Why; it stands in the proposals"),
+            Takes("_count", "positiveInt", text="How many at most"),
+        ),
+    ),
+    OwnOperation(
+        "hold",
+        "Appointment",
+        ("type",),
+        f"{_IHE}/appointment-hold",
+        "Keep a slot for ten minutes",
+        _WHICH_VISIT,
+        changes=True,
+    ),
+    OwnOperation(
+        "book",
+        "Appointment",
+        ("type",),
+        f"{_IHE}/appointment-book",
+        "Book a proposed or held visit; move or cancel a booked one",
+        _WHICH_VISIT,
+        changes=True,
+    ),
+)
+
 OWN_OPERATIONS: tuple[OwnOperation, ...] = (
+    *_VISITS,
     OwnOperation(
         "mark-read",
         "Communication",

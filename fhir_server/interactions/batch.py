@@ -93,6 +93,8 @@ async def entry_answer(context: RequestContext, entry: Entry) -> Answer:
             return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", ("metadata",):
             return capabilities(context)
+        case ("GET" | "HEAD" | "POST") as method, (*place, code) if code.startswith("$") and len(place) < 3:
+            return await _operated(context, entry, method, place, code.removeprefix("$"))
         case "GET" | "HEAD", ("_history",):
             return await history.of_system(context, query_pairs(entry.query))
         case "GET" | "HEAD", ():

@@ -7,7 +7,7 @@ say what is written besides.
 from collections.abc import Awaitable, Callable
 
 from fhir_server.core.write_plan import WritePlan
-from fhir_server.interactions import medicines, messages, reminders
+from fhir_server.interactions import medicines, messages, reminders, visits
 from fhir_server.interactions.context import RequestContext
 
 Rule = Callable[[RequestContext, WritePlan], Awaitable[WritePlan]]
@@ -17,6 +17,7 @@ RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (messages.TYPES, messages.ruled),
     (reminders.TYPES, reminders.ruled),
     (medicines.TYPES, medicines.medicines),
+    (visits.TYPES, visits.ruled),
 )
 """In their order: each sees what those before it have added."""
 

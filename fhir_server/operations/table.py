@@ -1,11 +1,17 @@
 """Which function runs which operation. What each takes stands in definitions/own_operations.py."""
 
 from fhir_server.interactions.operation import Operations
+from fhir_server.operations.book import book
 from fhir_server.operations.current_medications import current_medications
+from fhir_server.operations.find import find
+from fhir_server.operations.hold import hold
 from fhir_server.operations.mark_read import mark_read
 from fhir_server.operations.unread import unread
 
 OPERATIONS: Operations = {
+    ("Appointment", "find"): find,
+    ("Appointment", "hold"): hold,
+    ("Appointment", "book"): book,
     ("Communication", "mark-read"): mark_read,
     ("Communication", "unread"): unread,
     ("Patient", "current-medications"): current_medications,

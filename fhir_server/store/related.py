@@ -5,6 +5,7 @@ https://hl7.org/fhir/R4/careteam.html, https://hl7.org/fhir/R4/practitionerrole.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -92,6 +93,18 @@ async def bodies(database: Database, type: str, ids: Sequence[str]) -> dict[str,
     rows = await _find(database, Naming(type, ids=tuple(ids)), {"version": 1, "body": 1, "file": 1}, len(ids))
     await opened(database, type, rows)
     return {row["_id"]: (row["version"], row["body"]) for row in rows}
+
+
+async def changed_since(
+    database: Database, type: str, token: str, since: datetime | None, limit: int
+) -> list[tuple[str, int, bytes]]:
+    """Id, version and stored JSON of live rows that have a token and were written since then, the newest first."""
+    wanted: Document = {"t": token, "deleted": None}
+    if since is not None:
+        wanted["updated"] = {"$gte": since}
+    fields = {"version": 1, "body": 1}
+    command = {"find": type, "filter": wanted, "projection": fields, "hint": "t", "limit": limit, "batchSize": limit}
+    return [(row["_id"], row["version"], row["body"]) for row in await _read(database, command)]
 
 
 async def referred(

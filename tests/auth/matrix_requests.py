@@ -54,6 +54,15 @@ PATCH = {"content-type": "application/json-patch+json"}
 CHANGE = [{"op": "add", "path": "/language", "value": "en"}]
 
 
+def parameters(**given: str) -> dict[str, Any]:
+    """Parameters of an operation: references by names that say so, texts by others."""
+    found: list[dict[str, Any]] = []
+    for name, value in given.items():
+        form = {"valueReference": {"reference": value}} if name.endswith("reference") else {"valueString": value}
+        found.append({"name": name.replace("_", "-"), **form})
+    return {"resourceType": "Parameters", "parameter": found}
+
+
 def bundle(type: str, *requests: dict[str, Any]) -> dict[str, Any]:
     return {"resourceType": "Bundle", "type": type, "entry": list(requests)}
 
@@ -172,8 +181,12 @@ REQUESTS: dict[tuple[str, str], list[Request]] = {
     ("/{type:type}/{id:name}/_search", "POST"): [Request("POST", "{type}/{id}/_search", form={"_count": "5"})],
     ("/${operation}", "GET"): [],
     ("/${operation}", "POST"): [],
-    ("/{type:type}/${operation}", "GET"): [],
-    ("/{type:type}/${operation}", "POST"): [],
+    ("/{type:type}/${operation}", "GET"): [Request("GET", "Appointment/$find?patient={type}/{id}")],
+    ("/{type:type}/${operation}", "POST"): [
+        Request("POST", f"Appointment/${code}", parameters(**given))
+        for code in ("hold", "book")
+        for given in ({"appt_id": "{id}"}, {"appt_id": "slot.{id}"}, {"appointment_reference": "{type}/{id}"})
+    ],
     ("/{type:type}/{id:name}/${operation}", "GET"): [Request("GET", "{type}/{id}/$everything")],
     ("/{type:type}/{id:name}/${operation}", "POST"): [Request("POST", "{type}/{id}/$everything", {})],
 }

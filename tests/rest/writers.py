@@ -92,7 +92,7 @@ class Writers:
             content = patch_in_binary(*content)
         entry = Entry(0, method, url, tuple(path.split("/")), query, None, content, conditions)
         context = self._context(sight, prefer, only_changes)
-        return await _told(context, lambda: entry_answer(context, entry))
+        return await told_of(context, lambda: entry_answer(context, entry))
 
     async def bundle(
         self, sight: Sight, type: str, entries: Sequence[dict[str, Any]], prefer: ReturnPreference | None = None
@@ -100,7 +100,7 @@ class Writers:
         """A batch or transaction of these entries."""
         bundle = {"resourceType": "Bundle", "type": type, "entry": list(entries)}
         context, run = self._context(sight, prefer), batch if type == "batch" else transaction
-        return await _told(context, lambda: run(context, bundle))
+        return await told_of(context, lambda: run(context, bundle))
 
     async def stored(self, *resources: dict[str, Any]) -> None:
         """Resources put there by the operator."""
@@ -128,7 +128,8 @@ class Writers:
         )
 
 
-async def _told(context: RequestContext, run: Any) -> Told:
+async def told_of(context: RequestContext, run: Any) -> Told:
+    """What a caller was told by whatever is run."""
     try:
         answer: Answer = await run()
     except FhirError as error:
