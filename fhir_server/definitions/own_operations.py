@@ -49,7 +49,23 @@ class OwnOperation:
 
 _R4 = "http://hl7.org/fhir/OperationDefinition"
 
-OWN_OPERATIONS: tuple[OwnOperation, ...] = ()
+OWN_OPERATIONS: tuple[OwnOperation, ...] = (
+    OwnOperation(
+        "everything",
+        "Patient",
+        ("type", "instance"),
+        f"{_R4}/Patient-everything",
+        "All of a patient's record that the caller may see, in pages. Without an id: of the patient in context.",
+        (
+            Takes("start", "date", text="Care from this day on; what has no date is in."),
+            Takes("end", "date", text="Care until this day; what has no date is in."),
+            Takes("_since", "instant", text="Changed after this moment: meta.lastUpdated of an earlier answer."),
+            Takes("_type", "code", most=None, text="Types, several apart by commas."),
+            Takes("_count", "integer", text="Resources of a page, 200 where it is not given, 1000 at most."),
+            Takes("_cursor", "string", text="From a link to a next page; stands alone."),
+        ),
+    ),
+)
 """In the order in which the CapabilityStatement lists them."""
 
 
