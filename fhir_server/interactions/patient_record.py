@@ -111,7 +111,7 @@ class PatientRecord:
                 total += await self.reading.count(self.reading.plan(request))
         return total
 
-    async def page(self, count: int, after: Position | None, most_bytes: int = MAX_BYTES) -> Page:
+    async def page(self, count: int, after: Position | None, most_bytes: int | None = None) -> Page:
         """The next rows, at most `count`, fewer where their bodies are many bytes; one at least where any is left."""
         types = await self.types()
         start = 0
@@ -128,7 +128,7 @@ class PatientRecord:
             found += [((type, row), structs.replace(place_of(row), type=type)) for row in rows]
             if len(found) > count:
                 break
-        shown, is_cut = await self._filled([each for each, _ in found[:count]], most_bytes)
+        shown, is_cut = await self._filled([each for each, _ in found[:count]], most_bytes or MAX_BYTES)
         ends = {(type, row.id): end for (type, row), end in found}
         is_last = len(found) <= count and not is_cut
         if is_last or not shown:

@@ -9,6 +9,7 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import encode
 from fhir_server.core.instant import format_instant, now, parse_instant
 from fhir_server.definitions.registry import is_resource_type
+from fhir_server.interactions.accesses import sent
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.history import HORIZON
 from fhir_server.interactions.operation import Call
@@ -94,24 +95,27 @@ async def _page(context: RequestContext, path: str, state: PageState, asked: Ask
     others = await record.referred(page.rows)
     places = tuple(f"{type}/{row.id}" for type, row in (*page.rows, *others))
     note_export(context, "everything", "Patient", asked.patient, places)
-    link = None
+    links = [{"relation": "self", "url": f"{context.base}/{path}{_query(state)}"}]
     if page.after is not None:
         following = msgspec.structs.replace(state, after=page.after, snapshot=reading.at, types=reading.existing)
         cursor = seal(context.server.cursor_key, following, path, context.sight.caller, now())
-        link = f"{context.base}/{path}?{CURSOR_PARAMETER}={cursor}"
-    return Answer(200, _bundle(context, state, total, link, page, Page(others, None)))
+        links.append({"relation": "next", "url": f"{context.base}/{path}?{CURSOR_PARAMETER}={cursor}"})
+    return Answer(200, _bundle(context, state, total, links, page, Page(others, None)))
+
+
+def _query(state: PageState) -> str:
+    return f"?{sent(state.pairs)}" if state.pairs else ""
 
 
 def _bundle(
-    context: RequestContext, state: PageState, total: int | None, link: str | None, page: Page, others: Page
+    context: RequestContext, state: PageState, total: int | None, links: list[dict[str, str]], page: Page, others: Page
 ) -> bytes:
     # What a transaction stamps it may commit a minute later: who asks `_since` this moment misses nothing.
     current = format_instant(state.ceiling - HORIZON)
     head = b'{"resourceType":"Bundle","meta":{"lastUpdated":' + encode(current) + b'},"type":"searchset"'
     if total is not None:
         head += b',"total":%d' % total
-    if link is not None:
-        head += b',"link":' + encode([{"relation": "next", "url": link}])
+    head += b',"link":' + encode(links)
     pieces = [*drawn_entries(context, _columns(page), b"match"), *drawn_entries(context, _columns(others), b"include")]
     if not pieces:
         return head + b"}"
