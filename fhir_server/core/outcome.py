@@ -225,6 +225,9 @@ REGISTRATION_SPONSOR = Failure(
 REGISTRATION_KEPT = Failure(6052, 403, "forbidden", "callers of this kind do not decide registrations")
 BENEFICIARY_STATUS = Failure(6053, 422, "business-rule", "the change of a beneficiary's status breaks a rule")
 
+# 618x: a record handed out
+RECORD_TOO_LARGE = Failure(6180, 400, "too-costly", "the record is too large for one document")
+
 
 def not_utf8(offset: int) -> FhirError:
     return NOT_UTF8(f"The body is not UTF-8 (byte {offset}). Send JSON encoded as UTF-8.")

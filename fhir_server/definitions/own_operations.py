@@ -65,6 +65,14 @@ OWN_OPERATIONS: tuple[OwnOperation, ...] = (
             Takes("_cursor", "string", text="From a link to a next page; stands alone."),
         ),
     ),
+    OwnOperation(
+        "summary",
+        "Patient",
+        ("type", "instance"),
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        "The International Patient Summary: a document that needs nothing from outside.",
+        (Takes("profile", "canonical", text="Of the Bundle that is wanted; there is one."),),
+    ),
 )
 """In the order in which the CapabilityStatement lists them."""
 

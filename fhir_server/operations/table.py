@@ -2,8 +2,10 @@
 
 from fhir_server.interactions.operation import Operations
 from fhir_server.operations.everything import everything
+from fhir_server.operations.summary import summary
 
 OPERATIONS: Operations = {
     ("Patient", "everything"): everything,
+    ("Patient", "summary"): summary,
 }
 """By type and code."""

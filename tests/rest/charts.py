@@ -6,9 +6,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-import msgspec
 from msgspec import structs
 
+from fhir_server.core.codec import decode
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.proxied import Proxied
 from fhir_server.core.trail import Trail
@@ -277,7 +277,7 @@ async def bundle(context: RequestContext, sight: Sight | None, path: str, *pairs
     """The same as JSON."""
     answer = await operate(context, sight, path, *pairs)
     assert answer.body is not None
-    found: Resource = msgspec.json.decode(answer.body)
+    found: Resource = decode(answer.body)
     return found
 
 
