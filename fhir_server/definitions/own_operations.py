@@ -30,7 +30,8 @@ class Takes:
 class OwnOperation:
     """`$code` on `type` at `levels`. One that `changes` what is stored is called by POST alone (R4: affectsState).
 
-    `definition` is the canonical URL of its OperationDefinition.
+    `definition` is the canonical URL of its OperationDefinition. One that `writes` media types answers a document, as
+    itself or, to who accepts FHIR alone, as a Binary resource.
     """
 
     code: str
@@ -40,6 +41,7 @@ class OwnOperation:
     summary: str
     takes: tuple[Takes, ...] = ()
     changes: bool = False
+    writes: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -48,6 +50,7 @@ class OwnOperation:
 
 
 _R4 = "http://hl7.org/fhir/OperationDefinition"
+_OWN = "urn:fhir-server:operation"
 
 OWN_OPERATIONS: tuple[OwnOperation, ...] = (
     OwnOperation(
@@ -72,6 +75,14 @@ OWN_OPERATIONS: tuple[OwnOperation, ...] = (
         "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
         "The International Patient Summary: a document that needs nothing from outside.",
         (Takes("profile", "canonical", text="Of the Bundle that is wanted; there is one."),),
+    ),
+    OwnOperation(
+        "record-pdf",
+        "Patient",
+        ("type", "instance"),
+        f"{_OWN}:record-pdf",
+        "The record as a PDF for a person to read and to keep.",
+        writes=("application/pdf",),
     ),
 )
 """In the order in which the CapabilityStatement lists them."""

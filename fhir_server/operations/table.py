@@ -2,10 +2,12 @@
 
 from fhir_server.interactions.operation import Operations
 from fhir_server.operations.everything import everything
+from fhir_server.operations.record_pdf import record_pdf
 from fhir_server.operations.summary import summary
 
 OPERATIONS: Operations = {
     ("Patient", "everything"): everything,
     ("Patient", "summary"): summary,
+    ("Patient", "record-pdf"): record_pdf,
 }
 """By type and code."""
