@@ -84,6 +84,29 @@ OWN_OPERATIONS: tuple[OwnOperation, ...] = (
         "The record as a PDF for a person to read and to keep.",
         writes=("application/pdf",),
     ),
+    OwnOperation(
+        "ccd",
+        "Patient",
+        ("type", "instance"),
+        f"{_OWN}:ccd",
+        "The record as a Continuity of Care Document (C-CDA R2.1).",
+        writes=("application/xml",),
+    ),
+    OwnOperation(
+        "docref",
+        "DocumentReference",
+        ("type",),
+        "http://hl7.org/fhir/us/core/OperationDefinition/docref",
+        "The documents of a patient: the CCD, made when it is fetched, and stored ones.",
+        (
+            Takes("patient", "string", 1, text="The id of the Patient."),
+            Takes("start", "date", text="Of care from this day on."),
+            Takes("end", "date", text="Of care until this day."),
+            Takes("type", "CodeableConcept", text="Of the document: `system|code`. Without it and dates, CCDs."),
+            Takes("on-demand", "boolean", text="Only what is made when it is fetched."),
+            Takes("profile", "canonical", text="Of the DocumentReference that is made."),
+        ),
+    ),
 )
 """In the order in which the CapabilityStatement lists them."""
 

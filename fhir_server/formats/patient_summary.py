@@ -61,7 +61,7 @@ def patient_summary(chart: Chart, made: Made) -> Resource:
         "date": made.at,
         "author": [{"reference": members.full_url(author)}],
         "title": f"Patient summary of {name_of(chart.patient)}",
-        "confidentiality": _confidentiality(members.resources.values()),
+        "confidentiality": confidentiality(members.resources.values()),
         "section": [each for each in sections if each is not None],
     }
     drawn = [{"fullUrl": f"urn:uuid:{made.id}", "resource": composition}]
@@ -186,7 +186,8 @@ def _head(chart: Chart, made: Made) -> str:
     return f"<div {_XHTML}><p>{escape(words)}</p>{mark}</div>"
 
 
-def _confidentiality(resources: Iterable[Mapping[str, Any]]) -> str:
+def confidentiality(resources: Iterable[Mapping[str, Any]]) -> str:
+    """The highest label of confidentiality that any of the resources has: `V`, `R`, or `N` where there is none."""
     codes = {
         label.get("code")
         for each in resources
