@@ -120,11 +120,9 @@ async def test_numbers_that_cda_cannot_hold_are_words(context: RequestContext) -
     await put(context, {"resourceType": "Patient", "id": "odd", "name": [{"text": "Odd \t One"}]})
     for number, value in enumerate(("1e9999", "-0", "1e-400", "12345678901234567890.0")):
         code = {"coding": [{"system": "http://loinc.org", "code": f"{number}-0", "display": "x" * 5_000}]}
-        observation = (  # noqa: UP031
-            '{"resourceType":"Observation","id":"odd-%d","status":"final","subject":{"reference":"Patient/odd"},'
-            '"category":[{"coding":[{"code":"laboratory"}]}],"code":%s,"valueQuantity":{"value":%s}}'
-        ) % (number, encode(code).decode(), value)
-        await put(context, decode(observation.encode()))
+        observation = chart("odd")[9] | {"id": f"odd-{number}", "code": code}
+        observation["valueQuantity"] = decode(f'{{"value":{value},"unit":"g"}}'.encode())
+        await put(context, observation)
     root = await document(context, patient("odd"), "Patient/odd/$ccd")
     assert len(root.xpath("//v3:observation/v3:value", namespaces=V3)) == 4
     assert await bundle(context, patient("odd"), "Patient/odd/$summary")
