@@ -8,6 +8,7 @@ https://www.iso.org/standard/51502.html (PDF 1.7)
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 from reportlab.lib.pagesizes import LETTER
 from reportlab.pdfbase import pdfmetrics
@@ -20,14 +21,21 @@ REGULAR, BOLD = "DejaVuSans", "DejaVuSans-Bold"
 
 _FONTS = Path(__file__).parent / "fonts"
 _LEADING = 1.35
+_LOADING = Lock()
 _FOOTER = 8
 _SHORTEST = 36
 """Points that a column must have, so that a word of any length makes progress."""
 
 
-@lru_cache(maxsize=2)
 def _widths(font: str) -> dict[int, float]:
     """The width of each character that a font has, for a size of 1 point; the font is known to the library then."""
+    # Registered twice, a document on its way in another thread would be written with two fonts of one name.
+    with _LOADING:
+        return _loaded(font)
+
+
+@lru_cache(maxsize=2)
+def _loaded(font: str) -> dict[int, float]:
     made = TTFont(font, str(_FONTS / f"{font}.ttf"))
     pdfmetrics.registerFont(made)
     face = made.face

@@ -111,6 +111,8 @@ def value_of(resource: Mapping[str, Any], name: str = "value") -> str:
 
 
 def source_of(resource: Mapping[str, Any]) -> str:
-    """The agency a resource came from: the host of `meta.source`, or the source as it is."""
+    """The agency a resource came from: the last word of the URN in `meta.source`, its host, or the source as it is."""
     source = plain(resource.get("meta", {}).get("source", "")).partition("#")[0]
+    if source.startswith("urn:") and ":agency:" in source:
+        return source.rpartition(":")[2].upper()
     return source.removeprefix("https://").removeprefix("http://").rstrip("/")

@@ -15,7 +15,7 @@ from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.narrow import seen
 from fhir_server.interactions.reading import Page, Reading, place_of
-from fhir_server.policy import visible
+from fhir_server.policy import Permission, visible
 from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import Position
 from fhir_server.search.request import (
@@ -96,7 +96,9 @@ class PatientRecord:
     def request(self, type: str, count: int) -> SearchRequest | None:
         """The search for what the caller may see of a type; None where that is nothing."""
         if type not in self._requests:
-            within = owned_by(visible(self.context.sight, type, "s"), self.asked.patient)
+            # The patient is named, everything else is found.
+            permission: Permission = "rs" if type == "Patient" else "s"
+            within = owned_by(visible(self.context.sight, type, permission), self.asked.patient)
             found = SearchRequest(type, self._conditions(type), parameter_set=self.context.parameter_set)
             self._requests[type] = None if within is None else seen(found, within)
         kept = self._requests[type]
