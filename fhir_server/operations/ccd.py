@@ -17,7 +17,7 @@ from fhir_server.formats.chart import name_of
 from fhir_server.formats.patient_summary import Made
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.operation import Call
-from fhir_server.operations.chart_of import chart_of
+from fhir_server.operations.chart_of import chart_of, turn
 from fhir_server.operations.patient_of_call import day, note_export, patient_id, patient_of
 from fhir_server.policy import permitted
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST, stretch, to_milliseconds
@@ -39,9 +39,10 @@ async def ccd(context: RequestContext, call: Call) -> Answer:
     id = patient_id(context, call)
     permitted(context.sight, "DocumentReference", "r")
     patient = await patient_of(context, id)
-    read = await chart_of(context, patient, document.TYPES)
-    made = Made(context.base, str(uuid4()), format_instant(now()))
-    body = await asyncio.to_thread(document.ccd, read.chart, made)
+    async with turn():
+        read = await chart_of(context, patient, document.TYPES)
+        made = Made(context.base, str(uuid4()), format_instant(now()))
+        body = await asyncio.to_thread(document.ccd, read.chart, made)
     note_export(context, "ccd", "Patient", id, (f"Patient/{id}", *read.places))
     return Answer(200, body, media_type="application/xml")
 
@@ -59,7 +60,8 @@ async def docref(context: RequestContext, call: Call) -> Answer:
     if _makes_ccd(call):
         found.append((f"urn:uuid:{uuid4()}", _generated(context, patient)))
     if call.one("on-demand") != "true":
-        read = await chart_of(context, patient, ("DocumentReference",))
+        async with turn():
+            read = await chart_of(context, patient, ("DocumentReference",))
         for each in read.chart.of("DocumentReference"):
             if _matches(call, each):
                 place = f"DocumentReference/{each['id']}"

@@ -6,6 +6,7 @@ https://hl7.org/fhir/R4/documents.html
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
@@ -26,6 +27,15 @@ _PAGE = 1_000
 
 _NAMED = ("Device", "Observation")
 """Types of the record that others of it refer to, and are not understood without."""
+
+
+_AT_ONCE = 2
+_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def turn() -> asyncio.Semaphore:
+    """What a document waits for before it is made: each holds a whole record, and a worker makes two at a time."""
+    return _turns.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(_AT_ONCE))
 
 
 @dataclass(frozen=True, slots=True)

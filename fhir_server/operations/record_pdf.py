@@ -7,7 +7,7 @@ from fhir_server.formats import record_pdf as document
 from fhir_server.formats.chart_sections import types_of
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.operation import Call
-from fhir_server.operations.chart_of import chart_of
+from fhir_server.operations.chart_of import chart_of, turn
 from fhir_server.operations.patient_of_call import note_export, patient_id, patient_of
 
 
@@ -19,7 +19,8 @@ async def record_pdf(context: RequestContext, call: Call) -> Answer:
     """
     id = patient_id(context, call)
     patient = await patient_of(context, id)
-    read = await chart_of(context, patient, types_of(document.SECTIONS))
-    body = await asyncio.to_thread(document.record_pdf, read.chart, format_instant(now()))
+    async with turn():
+        read = await chart_of(context, patient, types_of(document.SECTIONS))
+        body = await asyncio.to_thread(document.record_pdf, read.chart, format_instant(now()))
     note_export(context, "record-pdf", "Patient", id, (f"Patient/{id}", *read.places))
     return Answer(200, body, media_type="application/pdf")
