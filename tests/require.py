@@ -18,6 +18,7 @@ TOOLS = {
     "chromium": "the browser; on Debian: apt-get install chromium",
     "node": "Node.js; on Debian: apt-get install nodejs npm",
     "java": "Java 17 or newer; on Debian: apt-get install default-jdk-headless",
+    "pdftotext": "reads the text of a PDF; on Debian: apt-get install poppler-utils",
     "openssl": "on Debian: apt-get install openssl",
     "setpriv": "runs a command with fewer rights; on Debian: apt-get install util-linux",
 }

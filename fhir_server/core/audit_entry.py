@@ -7,9 +7,9 @@ from typing import Literal
 
 import msgspec
 
-EntryKind = Literal["rest", "sign-in", "alert", "chain"]
-"""An access or refusal of the RESTful API, an event of the authorization server, a burst of refusals, and the first row
-of a chain.
+EntryKind = Literal["rest", "sign-in", "alert", "chain", "export"]
+"""An access or refusal of the RESTful API, an event of the authorization server, a burst of refusals, the first row of
+a chain, and the export of a record.
 """
 
 
@@ -19,7 +19,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     `at` is in ms since 1970 UTC. `subject` is the account or client that asked, `role` its kind, `fhir_user` relative
     (`Practitioner/p7`), `agency` a URI, `purposes` codes of v3-PurposeOfUse, `token` the id of the access token,
     `address` that of the client. `patients` are the ids of those whose records these were. `places` are what was read
-    or written (`Observation/o1`). `interaction` is R4's code, or the kind of an event of sign-in. `status` is that of
+    or written (`Observation/o1`). `interaction` is R4's code, the kind of an event of sign-in, or the code of the
+    operation that exports. `status` is that of
     HTTP, `number` that of the outcome. `cited` are the heads of other chains, `count` the refusals of a burst.
 
     Later versions may add fields with defaults, never change or drop one: hashes are made of all that are set.
@@ -58,8 +59,8 @@ class AuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
     @property
     def is_search(self) -> bool:
-        """Whether `places` are what a search showed, not what was asked for by id."""
-        return self.interaction.startswith("search")
+        """Whether `places` are what a search or an export showed, not what was asked for by id."""
+        return self.interaction.startswith("search") or self.kind == "export"
 
 
 def search_keys(entry: AuditEntry) -> tuple[str, ...]:

@@ -15,7 +15,8 @@ class Accessed(msgspec.Struct, frozen=True):
 
     `interaction` is R4's code (`read`, `search-type`); `places` are what was read or written (`Observation/o1`, with
     the version where one was asked for or made). `patients` are the ids of those whose records these are. `query` is
-    the text of a search. `status` is the HTTP status it was answered with, 200 and above.
+    the text of a search. `status` is the HTTP status it was answered with, 200 and above. `exported` is the code of the
+    operation by which a record was handed out, empty for all else.
     """
 
     action: AuditAction
@@ -25,6 +26,7 @@ class Accessed(msgspec.Struct, frozen=True):
     patients: tuple[str, ...] = ()
     query: str | None = None
     status: int = 200
+    exported: str = ""
 
 
 class Trail(msgspec.Struct):

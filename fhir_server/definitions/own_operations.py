@@ -30,7 +30,8 @@ class Takes:
 class OwnOperation:
     """`$code` on `type` at `levels`. One that `changes` what is stored is called by POST alone (R4: affectsState).
 
-    `definition` is the canonical URL of its OperationDefinition.
+    `definition` is the canonical URL of its OperationDefinition. One that `writes` media types answers a document, as
+    itself or, to who accepts FHIR alone, as a Binary resource.
     """
 
     code: str
@@ -40,6 +41,7 @@ class OwnOperation:
     summary: str
     takes: tuple[Takes, ...] = ()
     changes: bool = False
+    writes: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -130,6 +132,60 @@ OWN_OPERATIONS: tuple[OwnOperation, ...] = (
         ("instance",),
         "urn:fhir-server:operation:current-medications",
         "The orders that are active now, each with the refills that are left and until when",
+    ),
+    OwnOperation(
+        "everything",
+        "Patient",
+        ("type", "instance"),
+        f"{_R4}/Patient-everything",
+        "All of a patient's record that the caller may see, in pages. Without an id: of the patient in context.",
+        (
+            Takes("start", "date", text="Care from this day on; what has no date is in."),
+            Takes("end", "date", text="Care until this day; what has no date is in."),
+            Takes("_since", "instant", text="Changed after this moment: meta.lastUpdated of an earlier answer."),
+            Takes("_type", "code", most=None, text="Types, several apart by commas."),
+            Takes("_count", "integer", text="Resources of a page, 200 where it is not given, 1000 at most."),
+            Takes("_cursor", "string", text="From a link to a next page; stands alone."),
+        ),
+    ),
+    OwnOperation(
+        "summary",
+        "Patient",
+        ("type", "instance"),
+        "http://hl7.org/fhir/uv/ips/OperationDefinition/summary",
+        "The International Patient Summary: a document that needs nothing from outside.",
+        (Takes("profile", "canonical", text="Of the Bundle that is wanted; there is one."),),
+    ),
+    OwnOperation(
+        "record-pdf",
+        "Patient",
+        ("type", "instance"),
+        f"{_OWN}:record-pdf",
+        "The record as a PDF for a person to read and to keep.",
+        writes=("application/pdf",),
+    ),
+    OwnOperation(
+        "ccd",
+        "Patient",
+        ("type", "instance"),
+        f"{_OWN}:ccd",
+        "The record as a Continuity of Care Document (C-CDA R2.1).",
+        writes=("application/xml",),
+    ),
+    OwnOperation(
+        "docref",
+        "DocumentReference",
+        ("type",),
+        "http://hl7.org/fhir/us/core/OperationDefinition/docref",
+        "The documents of a patient: the CCD, made when it is fetched, and stored ones.",
+        (
+            Takes("patient", "string", 1, text="The id of the Patient."),
+            Takes("start", "date", text="Of care from this day on."),
+            Takes("end", "date", text="Of care until this day."),
+            Takes("type", "CodeableConcept", text="Of the document: `system|code`. Without it and dates, CCDs."),
+            Takes("on-demand", "boolean", text="Only what is made when it is fetched."),
+            Takes("profile", "canonical", text="Of the DocumentReference that is made."),
+        ),
     ),
 )
 """In the order in which the CapabilityStatement lists them."""

@@ -28,6 +28,7 @@ _START = {"system": DICOM, "code": "110120", "display": "Application Start"}
 _OVERRIDE = {"system": DICOM, "code": "110127", "display": "Emergency Override Started"}
 _ROLES = {"system": DICOM, "code": "110136", "display": "Security Roles Changed"}
 _ATTRIBUTES = {"system": DICOM, "code": "110137", "display": "User Security Attributes Changed"}
+_EXPORT = {"system": DICOM, "code": "110106", "display": "Export"}
 _GET_TOKEN = {"system": "urn:ihe:event-type-code", "code": "ITI-71", "display": "Get Access Token"}
 
 _SIGN_IN: dict[str, tuple[Coding, tuple[Coding, ...]]] = {
@@ -74,6 +75,9 @@ _RESTFUL = (
     "capabilities",
 )
 
+EXPORTS = ("everything", "summary", "record-pdf", "ccd", "docref")
+"""The operations that hand out a record."""
+
 Happening = tuple[EntryKind, str]
 """The kind of an entry, and its interaction."""
 
@@ -82,6 +86,7 @@ HAPPENINGS: tuple[Happening, ...] = (
     *(("sign-in", each) for each in _SIGN_IN),
     ("alert", "burst-of-refusals"),
     ("chain", "chain-started"),
+    *(("export", each) for each in EXPORTS),
 )
 
 
@@ -93,6 +98,8 @@ def type_of(happening: Happening) -> Coding:
             return _REST
         case "alert":
             return _ALERT
+        case "export":
+            return _EXPORT
         case "sign-in":
             return _SIGN_IN.get(interaction, (_ACTIVITY, ()))[0]
     return _ACTIVITY
@@ -106,6 +113,8 @@ def subtypes_of(happening: Happening) -> tuple[Coding, ...]:
     others: tuple[Coding, ...] = (_START,) if kind == "chain" else ()
     if kind == "sign-in":
         others = _SIGN_IN.get(interaction, (_ACTIVITY, ()))[1]
+    if kind == "export":
+        others = ({"system": _INTERACTIONS, "code": "operation"},)
     return (*others, {"system": OWN_EVENTS, "code": interaction})
 
 

@@ -142,7 +142,8 @@ async def _operated(context: RequestContext, entry: Entry, method: str, place: l
     else:
         call = call_by_query(operation, type, id, query_pairs(entry.query))
     answer = await run(context, call)
-    if answer.media_type is not None:
+    # A document stands in a Bundle as a Binary resource.
+    if answer.media_type is not None and answer.media_type not in operation.writes:
         raise outcome.NOT_SUPPORTED(
             f"What ${code} answers is no resource, and stands in no Bundle. Ask for it by itself."
         )

@@ -3,6 +3,7 @@
 https://hl7.org/fhir/R4/http.html#transaction, https://hl7.org/fhir/R4/bundle.html
 """
 
+from base64 import b64encode
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -145,10 +146,16 @@ def response_entry(context: RequestContext, answer: Answer, full_url: str | None
     if answer.body is not None:
         if answer.reports:
             return b'{"response":' + encode(response | {"outcome": decode(answer.body)}) + b"}"
-        drawn += b',"resource":' + answer.body
+        drawn += b',"resource":' + (as_binary(answer) if answer.media_type is not None else answer.body)
     if full_url is not None:
         drawn += b',"fullUrl":' + encode(full_url)
     return drawn + b"}"
+
+
+def as_binary(answer: Answer) -> bytes:
+    """An answer that is no FHIR JSON as a Binary resource: https://hl7.org/fhir/R4/binary.html"""
+    content = b64encode(answer.body or b"").decode()
+    return encode({"resourceType": "Binary", "contentType": answer.media_type, "data": content})
 
 
 def failed_entry(context: RequestContext, error: FhirError) -> bytes:

@@ -72,9 +72,9 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     if page.total is not None:
         head += b',"total":%d' % page.total
     head += b',"link":' + encode(links)
-    entries = _entries(context, page.matches, b"match")
+    entries = drawn_entries(context, page.matches, b"match")
     if page.included.places:
-        entries += _entries(context, page.included, b"include")
+        entries += drawn_entries(context, page.included, b"include")
     warnings = (*page.request.warnings, *page.warnings)
     if warnings:
         drawn = operation_outcome(warnings, context.request_id)
@@ -86,8 +86,11 @@ def searchset(context: RequestContext, page: SearchPage) -> bytes:
     return b"".join((*entries, b"]}"))
 
 
-def _entries(context: RequestContext, shown: Entries, mode: bytes) -> list[bytes]:
-    """The pieces of entries, each entry with a comma before it: joined once, so that a body is copied once."""
+def drawn_entries(context: RequestContext, shown: Entries, mode: bytes) -> list[bytes]:
+    """The pieces of entries, each entry with a comma before it: joined once, so that a body is copied once.
+
+    `mode` is that of `Bundle.entry.search`.
+    """
     # A URL and an id are made of characters that JSON writes as they are.
     start, middle = b',{"fullUrl":"' + context.base.encode() + b"/", b'","resource":'
     pieces = [start, b"", middle, b"", b',"search":{"mode":"' + mode + b'"}}'] * len(shown.places)

@@ -4,6 +4,7 @@ https://hl7.org/fhir/R4/http.html#mime-type, RFC 9110 section 12.5.1
 """
 
 import re
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from starlette.types import Scope
@@ -55,6 +56,44 @@ def written_type(accept: str | None, format_parameter: str | None) -> str:
     if not accept or accept == "*/*" or accept == FHIR_JSON:
         return FHIR_JSON
     return _accepted(accept)
+
+
+def written_document(accept: str | None, format_parameter: str | None, writes: Sequence[str]) -> str:
+    """The media type of an answer that is a document of one of the types `writes`: that, or FHIR_JSON for who accepts
+    FHIR before it, and so is to have a Binary resource (https://hl7.org/fhir/R4/binary.html#rest).
+
+    Raises FhirError 406 where neither is accepted.
+    """
+    if format_parameter:
+        wanted = format_parameter.split(";")[0].strip().lower().replace(" ", "+")
+        # "xml" is the document as it stands, where it is one.
+        shortened = {each.rpartition("/")[2]: each for each in writes}
+        return (
+            shortened.get(wanted, wanted) if wanted in (*writes, *shortened) else written_type(None, format_parameter)
+        )
+    best: tuple[float, str] | None = None
+    for part in (accept or "*/*").lower().split(",", MAX_RANGES)[:MAX_RANGES]:
+        name, *parameters = (piece.strip() for piece in part.split(";"))
+        given = [value.partition("=") for value in parameters]
+        quality = next((_quality(value.strip()) for key, _, value in given if key.strip() == "q"), 1.0)
+        found = _document_of(name, writes)
+        if found is not None and quality > (best[0] if best else 0.0):
+            best = (quality, found)
+    if best is None:
+        raise outcome.NOT_ACCEPTABLE(
+            f"None of the media types in Accept can be written. Accept {', '.join(writes)} or {FHIR_JSON}.", "Accept"
+        )
+    return best[1]
+
+
+def _document_of(name: str, writes: Sequence[str]) -> str | None:
+    if name in writes:
+        return name
+    if _FORMATS.get(name, HTML) != HTML:
+        return FHIR_JSON
+    # A browser is given the document too: it saves it.
+    wide = ("*/*", HTML, "application/xhtml+xml", *(f"{each.partition('/')[0]}/*" for each in writes))
+    return writes[0] if name in wide else None
 
 
 def asks_for_page(scope: Scope) -> bool:

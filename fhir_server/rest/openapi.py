@@ -31,6 +31,7 @@ from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import Server
 from fhir_server.rest.context import BASE_PATH, open_context
+from fhir_server.rest.negotiate import FHIR_JSON
 from fhir_server.rest.openapi_examples import FORM, WHOLE, Example, add_examples
 from fhir_server.rest.openapi_parts import VALUES, Node, components, security_schemes, shared
 
@@ -252,6 +253,10 @@ def _add_own(paths: dict[str, Node], path: str, operation: OwnOperation) -> None
             else [],
             "responses": _responses(_FOUND),
         }
+        if operation.writes:
+            file = {"schema": {"type": "string", "format": "binary"}}
+            kinds = {FHIR_JSON: {"schema": {"type": "object"}}} | dict.fromkeys(operation.writes, file)
+            described["responses"]["200"] = {"description": "The document, or a Binary resource", "content": kinds}
         if method == "POST":
             described["requestBody"] = shared("Parameters", "requestBodies")
         node[method.lower()] = described

@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/http.html#summary
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -13,9 +13,10 @@ from fhir_server.core import outcome
 from fhir_server.core.codec import indented
 from fhir_server.core.etag import format_etag
 from fhir_server.core.instant import format_http_date
+from fhir_server.interactions.bundle_entry import as_binary
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.rest.headers import lines
-from fhir_server.rest.negotiate import HTML, written_type
+from fhir_server.rest.negotiate import FHIR_JSON, HTML, written_document, written_type
 from fhir_server.rest.pages_answer import Shown, answer_page
 
 KEPT_CLOSE = {
@@ -69,6 +70,8 @@ async def respond(request: Request, answer: Answer, context: RequestContext, wri
     if answer.stream is not None:
         headers |= _OF_FILES | {"content-length": str(answer.length), "content-type": answer.media_type or ""}
         return StreamingResponse(answer.stream, answer.status, headers)
+    if answer.media_type is not None and written.startswith(FHIR_JSON) and request.scope["state"].get("document"):
+        return _Json(as_binary(answer), answer.status, headers, written)
     if answer.media_type is not None:
         return _Json(body, answer.status, headers | _OF_FILES, answer.media_type)
     if "form" in request.scope["state"]:
@@ -78,12 +81,15 @@ async def respond(request: Request, answer: Answer, context: RequestContext, wri
     return _Json(_shown(request, body), answer.status, headers, written)
 
 
-def media_type(request: Request) -> str:
-    """The Content-Type of the answer.
+def media_type(request: Request, writes: Sequence[str] = ()) -> str:
+    """The Content-Type of the answer, which is a document of one of the types `writes` where there are any.
 
     Raises FhirError 406 where the client accepts none that can be written, 400 for a `_pretty` that is no boolean.
     """
     accept = lines(request.scope, b"accept")
+    if writes:
+        request.scope["state"]["document"] = True
+        return written_document(", ".join(accept), _presentation(request)[0], writes)
     return f"{written_type(', '.join(accept), _presentation(request)[0])}; charset=utf-8"
 
 

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
-from fhir_server.definitions.own_operations import called
+from fhir_server.definitions.own_operations import OwnOperation, called
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import (
     binary,
@@ -101,7 +101,10 @@ class Methods:
             error.headers = self.headers
             raise error
         # Refuse a client that can read no answer before anything is written for it.
-        written = "" if endpoint in _OF_CONTENT and wants_content(request) else media_type(request)
+        if endpoint in _OF_CONTENT and wants_content(request):
+            written = ""
+        else:
+            written = media_type(request, _documents(request) if endpoint is _operation else ())
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
         return await respond(request, await endpoint(request, context), context, written)
@@ -238,7 +241,7 @@ async def _history_of_system(request: Request, context: RequestContext) -> Answe
 async def _operation(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
     type, id, code = path.get("type", ""), path.get("id", ""), path["operation"]
-    operation = called(type, "instance" if id else "type" if type else "system", code)
+    operation = _called(request)
     if operation is None:
         raise unknown_type(f"${code}")
     if request.method == "POST":
@@ -251,6 +254,18 @@ async def _operation(request: Request, context: RequestContext) -> Answer:
     else:
         call = call_by_query(operation, type, id, request_pairs(request))
     return await run(context, call)
+
+
+def _documents(request: Request) -> tuple[str, ...]:
+    """The media types of the documents that the operation writes."""
+    operation = _called(request)
+    return operation.writes if operation is not None else ()
+
+
+def _called(request: Request) -> OwnOperation | None:
+    path = request.path_params
+    type, id = path.get("type", ""), path.get("id", "")
+    return called(type, "instance" if id else "type" if type else "system", path["operation"])
 
 
 def _limit(request: Request) -> int:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import msgspec
 
-from fhir_server.core.audit_entry import AuditEntry
+from fhir_server.core.audit_entry import AuditEntry, EntryKind
 from fhir_server.core.trail import Accessed
 from fhir_server.definitions.withheld import struck_query
 from fhir_server.policy import Sight
@@ -94,7 +94,8 @@ def accessed(sight: Sight, asked: Asked, at: int, access: Accessed) -> AuditEntr
         sight,
         asked,
         at,
-        interaction=access.interaction,
+        kind="export" if access.exported else "rest",
+        interaction=access.exported or access.interaction,
         action="E" if access.interaction.startswith("search") else access.action,
         type=access.type,
         places=access.places,
@@ -165,6 +166,7 @@ def _entry(
     asked: Asked,
     at: int,
     *,
+    kind: EntryKind = "rest",
     interaction: str,
     action: str,
     type: str,
@@ -177,6 +179,7 @@ def _entry(
     access = sight.access
     return AuditEntry(
         at=at,
+        kind=kind,
         subject=access.subject if access else "",
         client=access.client_id if access else "",
         role=access.kind if access else "",
