@@ -53,26 +53,28 @@ def refuse_renewal(
 
 
 def refuse_second(id: str, others: Requests, bases: Bases) -> None:
-    """Raise FhirError 422 where a renewal of the order `id` is being decided, or has been: by the other requests."""
-    for other, each in others.items():
+    """Raise FhirError 422 where a renewal of the order `id` is being decided, or has been: by the other requests. None
+    of them is named, as not everybody may see each.
+    """
+    for each in others.values():
         if named(each.get("priorPrescription"), REQUEST, bases) != id:
             continue
         if is_renewal(each) and each.get("status") in _UNDECIDED:
-            text = f"MedicationRequest/{other} asks for this renewal already. Wait for the answer, or cancel it."
+            text = "This renewal is asked for already. Wait for the answer, or cancel what was asked for."
             raise outcome.RENEWAL_OPEN(text, PRIOR)
         if is_order(each) and each.get("status") in IN_FORCE:
-            text = f"The order was renewed: MedicationRequest/{other} is in its place. Ask for a refill of that one."
+            text = "The order was renewed: another one is in its place. Ask for a refill of that one."
             raise outcome.NOT_RENEWABLE(text, PRIOR)
 
 
 def refuse_successor(id: str, others: Requests, bases: Bases) -> None:
     """Raise FhirError 422 where another order is in force in the place of the order `id`: there are never two."""
-    for other, each in others.items():
+    for each in others.values():
         is_next = is_order(each) and named(each.get("priorPrescription"), REQUEST, bases) == id
         if is_next and each.get("status") in IN_FORCE:
             text = (
-                f"MedicationRequest/{other} is in force in the place of MedicationRequest/{id}: stop that one first, "
-                "or name it as priorPrescription."
+                f"Another order is in force in the place of MedicationRequest/{id}: stop that one first, or name it as "
+                "priorPrescription."
             )
             raise outcome.RENEWAL_DECIDED(text, PRIOR)
 

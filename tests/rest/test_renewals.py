@@ -246,7 +246,7 @@ class TestDecisions:
         assert (await writers.ask(STAFF, "PUT", f"MedicationRequest/{id}", denied)).numbers == (6160,)
         assert (await writers.ask(STAFF, "PUT", "MedicationRequest/m", USED_UP)).numbers == (6160,)
         told = await asked(writers, renewal("m"))
-        assert (told.numbers, f"MedicationRequest/{made.id}" in told.text) == ((6155,), True)
+        assert (told.numbers, "another one is in its place" in told.text) == ((6155,), True)
         active = await writers.ask(ANNA, "GET", "MedicationRequest?patient=anna&status=active&intent=order")
         assert [each["resource"]["id"] for each in active.body["entry"]] == [made.id]
 
