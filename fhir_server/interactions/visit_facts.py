@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fhir_server.care import visit_places
-from fhir_server.care.scheduling import LONGEST_VISIT_HOURS, MINUTE, NOT_LIVE, TRANSITIONS, Span
+from fhir_server.care.scheduling import LONGEST_VISIT_HOURS, NOT_LIVE, TRANSITIONS
+from fhir_server.care.visit_times import MINUTE, Span
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Put, WritePlan

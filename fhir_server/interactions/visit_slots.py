@@ -6,8 +6,9 @@ docs/adr/0033-visits.md
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from fhir_server.care import scheduling, visit_places
-from fhir_server.care.scheduling import KEEPS_SLOT, Party, span, status_of
+from fhir_server.care import scheduling, visit_places, visit_times
+from fhir_server.care.scheduling import KEEPS_SLOT, status_of
+from fhir_server.care.visit_times import Party, span
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
 from fhir_server.core.write_plan import Put
@@ -202,5 +203,5 @@ class Slots:
 def _differs(change: Change, name: str) -> bool:
     before, after = change.former or {}, change.resource or {}
     if name in ("start", "end"):
-        return scheduling.moment(before.get(name)) != scheduling.moment(after.get(name))
+        return visit_times.moment(before.get(name)) != visit_times.moment(after.get(name))
     return bool(before.get(name) != after.get(name))

@@ -7,8 +7,9 @@ the other looks again. What a person has at the same time is guarded by a turn o
 
 from dataclasses import dataclass, replace
 
-from fhir_server.care import scheduling, visit_labels, visit_places
-from fhir_server.care.scheduling import KEEPS_SLOT, LIVE, NOT_LIVE, Party, Span, span, status_of
+from fhir_server.care import scheduling, visit_labels, visit_places, visit_times
+from fhir_server.care.scheduling import KEEPS_SLOT, LIVE, NOT_LIVE, status_of
+from fhir_server.care.visit_times import Party, Span, span
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
@@ -121,7 +122,7 @@ class _Visit:
                 return await self._taking(resource, places)
         elif places and former is not None and any(former.get(each) != resource.get(each) for each in _GIVEN):
             named = [await slots.bookable(each) for each in places]
-            resource = scheduling.timed(former, resource, named, scheduling.together(named, "staff"))
+            resource = visit_times.timed(former, resource, named, visit_times.together(named, "staff"))
             return await self._attended(resource, named[0], places)
         if time is not None and status in LIVE and (before not in LIVE or span(former or {}) != time):
             await self._refuse_overlap(resource, time)
@@ -138,16 +139,16 @@ class _Visit:
         """The Appointment that takes these slots."""
         slots, former, status = self.slots, self.change.former, status_of(resource)
         named = [await slots.bookable(each) for each in places]
-        time = scheduling.together(named, slots.party)
+        time = visit_times.together(named, slots.party)
         if status == status_of(former) == "pending" and slots.party != "register":
             raise outcome.VISIT_HOLD("A hold is not moved: let it go, and hold another slot.", "Appointment.slot")
         if set(places) - set(slots.held(former)):
-            scheduling.refuse_past(time, slots.now)
+            visit_times.refuse_past(time, slots.now)
         where = await slots.look.where(named[0])
         if where is None:
             raise outcome.VISIT_SLOT("The slot has no Schedule here: choose another slot.", "Appointment.slot")
         where.refuse()
-        resource = scheduling.timed(former, resource, named, time)
+        resource = visit_times.timed(former, resource, named, time)
         if slots.party != "register":
             resource = visit_places.with_patients(resource, slots.context.own_bases)
         resource = await self._attended(resource, named[0], places)
@@ -156,7 +157,7 @@ class _Visit:
         await self._refuse_overlap(resource, time)
         if status == "pending" and slots.party != "register":
             await self._refuse_hold(resource, places, time)
-            until = slots.now + scheduling.HOLD_MINUTES * scheduling.MINUTE
+            until = slots.now + scheduling.HOLD_MINUTES * visit_times.MINUTE
             return scheduling.with_held_until(resource, until)
         return resource
 
@@ -230,7 +231,7 @@ def _notices(slots: Slots, id: str, visit: Resource | None) -> dict[str, Notice]
         return {}
     found = {}
     for patient in visit_places.patients(visit, slots.context.own_bases):
-        key, due = f"visit/{id}/{time.start}/{patient}", scheduling.reminder_due(time)
+        key, due = f"visit/{id}/{time.start}/{patient}", visit_times.reminder_due(time)
         found[key] = Notice(key, REMINDER, f"Patient/{patient}", due, f"Appointment/{id}", "booked")
     return found
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from fhir_server.care import scheduling, visit_places
+from fhir_server.care import visit_places, visit_times
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
 from fhir_server.core.instant import now
@@ -27,7 +27,7 @@ MOST = 100
 _PAGES = 20
 _PER_PAGE = 100
 _MOST_SCHEDULES = 200
-_DAY = 24 * 60 * scheduling.MINUTE
+_DAY = 24 * 60 * visit_times.MINUTE
 _CODES = {"service-type": "service-type", "specialty": "specialty", "visit-type": "appointment-type"}
 """Parameters with a code, and those of a search of slots that they are."""
 
@@ -51,7 +51,7 @@ async def find(context: RequestContext, call: Call) -> Answer:
         count = min(int(call.one("_count") or MOST), MOST)
         async for slot in _slots(context, pairs):
             where = await look.where(slot)
-            time = scheduling.span(slot)
+            time = visit_times.span(slot)
             if where is not None and where.is_bookable and time is not None and time.start > to_milliseconds(moment):
                 found.append(_proposed(slot, where, who, call))
             if len(found) >= count:
@@ -66,9 +66,9 @@ def _pairs(call: Call, moment: int) -> Pairs:
     end = ends[1] if ends else start + DAYS * _DAY
     if end < start and (begins is None or ends is None or ends[1] < begins[0]):
         raise outcome.BAD_OPERATION_CALL("The time that is asked for ends before it begins, or is past.", "end")
-    pairs = [("status", "free"), ("start", f"ge{scheduling.instant_text(start)}")]
+    pairs = [("status", "free"), ("start", f"ge{visit_times.instant_text(start)}")]
     pairs += [
-        ("start", f"le{scheduling.instant_text(max(end, start))}"),
+        ("start", f"le{visit_times.instant_text(max(end, start))}"),
         ("_sort", "start"),
         ("_count", str(_PER_PAGE)),
     ]
@@ -170,9 +170,9 @@ def _proposed(slot: Resource, where: Where, who: str | None, call: Call) -> Reso
     made["id"] = id if len(id) <= 64 else slot["id"]
     if call.all("reason"):
         made["reasonCode"] = list(call.all("reason"))
-    time = scheduling.span(slot)
+    time = visit_times.span(slot)
     if time is not None and time.end > time.start:
-        made["minutesDuration"] = max(1, (time.end - time.start) // scheduling.MINUTE)
+        made["minutesDuration"] = max(1, (time.end - time.start) // visit_times.MINUTE)
     names = ([] if who is None else [who]) + list(where.actors)
     made["participant"] = [
         {"actor": {"reference": each}, "required": "required", "status": "needs-action"} for each in names

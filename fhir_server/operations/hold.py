@@ -3,7 +3,7 @@
 https://profiles.ihe.net/ITI/Scheduling/ITI-116.html
 """
 
-from fhir_server.care import scheduling
+from fhir_server.care import scheduling, visit_times
 from fhir_server.core.instant import now
 from fhir_server.interactions.context import Answer, RequestContext
 from fhir_server.interactions.operation import Call
@@ -21,7 +21,7 @@ async def hold(context: RequestContext, call: Call) -> Answer:
     who = appointments.patient(context, call)
     wanted = await appointments.asked(context, call)
     resource = appointments.attended(wanted.resource, who, call.one("comment"))
-    until = to_milliseconds(now()) + scheduling.HOLD_MINUTES * scheduling.MINUTE
+    until = to_milliseconds(now()) + scheduling.HOLD_MINUTES * visit_times.MINUTE
     if isinstance(resource.get("extension", []), list):
         resource = scheduling.with_held_until(resource, until)
     return await appointments.stored(context, wanted, resource | {"status": "pending"})

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fhir_server.care import scheduling, visit_labels, visit_places
+from fhir_server.care import scheduling, visit_labels, visit_places, visit_times
 from fhir_server.care.proxies import KEPT_BY_TEENAGERS
-from fhir_server.care.scheduling import KEEPS_SLOT, LIVE, MINUTE, TRANSITIONS, Party, Span
+from fhir_server.care.scheduling import KEEPS_SLOT, LIVE, TRANSITIONS
+from fhir_server.care.visit_times import MINUTE, Party, Span
 from fhir_server.core.outcome import FhirError
 from fhir_server.search.parameter_types.token import label
 
@@ -89,18 +90,18 @@ def test_a_patient_cancels_until_the_visit_begins(minutes: int, expected: int | 
 def test_the_time_of_a_slot_is_the_same_in_every_zone(minutes: int, here: int, there: int) -> None:
     one = {"start": text(minutes, here), "end": text(minutes + 30, here)}
     said = {"start": text(minutes, there), "end": text(minutes + 30, there)}
-    time = scheduling.together([one], "patient")
-    assert scheduling.timed(None, said, [one], time) == said
-    assert scheduling.timed(None, {}, [one], time) == one
+    time = visit_times.together([one], "patient")
+    assert visit_times.timed(None, said, [one], time) == said
+    assert visit_times.timed(None, {}, [one], time) == one
     late = {"start": text(minutes + 1, there)}
-    assert refused(scheduling.timed, None, late, [one], time) == 6105
+    assert refused(visit_times.timed, None, late, [one], time) == 6105
 
 
 def test_a_slot_through_a_change_of_the_clocks_has_its_own_length() -> None:
     # In New York it is 01:30 EST, and half an hour later 03:00 EDT.
     one = {"start": "2026-03-08T01:30:00-05:00", "end": "2026-03-08T03:00:00-04:00"}
-    assert scheduling.together([one], "patient") == Span(NOW + 30 * MINUTE, NOW + 60 * MINUTE)
-    found = scheduling.timed(None, {"minutesDuration": 90}, [one], scheduling.together([one], "patient"))
+    assert visit_times.together([one], "patient") == Span(NOW + 30 * MINUTE, NOW + 60 * MINUTE)
+    found = visit_times.timed(None, {"minutesDuration": 90}, [one], visit_times.together([one], "patient"))
     assert found["minutesDuration"] == 30
 
 
@@ -118,7 +119,7 @@ def test_a_slot_through_a_change_of_the_clocks_has_its_own_length() -> None:
     ],
 )
 def test_slots_of_one_visit_follow_each_other(slots: list[Resource], party: Party, expected: int | None) -> None:
-    assert refused(scheduling.together, slots, party) == expected
+    assert refused(visit_times.together, slots, party) == expected
 
 
 @given(st.integers(-300, 300), st.integers(1, 120), st.sampled_from(STATUSES))
