@@ -10,7 +10,7 @@ from tests.require import ROOT
 PACKAGES = ("fhir_server", "smart_auth", "profiles", "seeds")
 CODE = (*PACKAGES, "bench", "tools", "tests")
 _NOT_OURS = {".git", ".venv", ".data", ".packages", ".hypothesis", "build", "dist", "node_modules", "__pycache__"}
-_BINARY = {".gz", ".tgz", ".zst", ".png", ".ico", ".woff2", ".ttf"}
+_BINARY = {".gz", ".tgz", ".zst", ".png", ".ico", ".woff2"}
 
 
 def python_files(*folders: str) -> Iterator[Path]:

@@ -62,7 +62,8 @@ SUBJECTS: Mapping[str, str] = {"glass": "ben"}
 """For whom a caller writes, where that is not anna."""
 
 
-def _table(text: str) -> dict[str, dict[str, str]]:
+def table(text: str) -> dict[str, dict[str, str]]:
+    """Rows by their first word, and cells by the words above them."""
     (_, *names), *rows = (line.split() for line in text.strip().splitlines())
     return {who: dict(zip(names, cells, strict=True)) for who, *cells in rows}
 
@@ -72,7 +73,7 @@ def _beside(*tables: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 
 
 SIGHT = _beside(
-    _table("""
+    table("""
 who          own child foreign nobodys shared denied deleted moved restricted other-category missing kept-shared
 nobody       U   U     U       U       U      U      U       U     U          U              U   U
 patient      S   -     -       -       S      -      G       1     S          S              -   -
@@ -97,7 +98,7 @@ for-one      S   -     -       -       S      -      G       1     -          S 
 officer      -   -     -       -       -      -      -       -     -          -              -   -
 admin        S   S     S       S       S      S      G       S     S          S              -   S
 """),
-    _table("""
+    table("""
 who          message others-message gone
 nobody       U       U              U
 patient      S       S              -
@@ -127,7 +128,7 @@ admin        S       S              G
 were not there. F: the token's scopes do not cover the type. U: no token.
 """
 
-CREATES = _table("""
+CREATES = table("""
 who          own child foreign nobodys shared denied message
 nobody       U   U     U       U       U      U      U
 patient      W   F     F       F       F      F      F
@@ -154,7 +155,7 @@ admin        W   W     W       W       W      W      W
 """)
 """W: written. F: refused, whatever else there is. K: a sent message stays as it is."""
 
-UPDATES = _table("""
+UPDATES = table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
 patient      W   -     -       -       F      F      -       -     W          -       K       K
@@ -181,7 +182,7 @@ admin        W   W     W       W       W      W      W       W     W          W 
 """)
 """By PUT, of what is to be in the record of anna (of ben, for whoever broke the glass). A proxy moves nothing there."""
 
-PATCHES = _table("""
+PATCHES = table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
 patient      W   -     -       -       F      F      G       -     W          -       K       K
@@ -207,7 +208,7 @@ officer      F   F     F       F       F      F      F       F     F          F 
 admin        W   W     W       W       W      W      G       W     W          -       K       K
 """)
 
-DELETES = _table("""
+DELETES = table("""
 who          own child foreign nobodys shared denied deleted moved restricted missing message others-message
 nobody       U   U     U       U       U      U      U       U     U          U       U       U
 patient      F   F     F       F       F      F      F       F     F          F       K       K
