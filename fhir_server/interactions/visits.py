@@ -178,6 +178,8 @@ class _Visit:
         slots = self.slots
         for patient in visit_places.patients(resource, slots.context.own_bases) if slots.party != "register" else ():
             others = self._others(await slots.look.around(patient, time), patient)
+            # Holds that make room for this one are in nobody's way, but were held all the same.
+            others = [each for each in others if each.get("id") not in slots.ended]
             scheduling.refuse_overlap(time, others, slots.now)
 
     async def _refuse_hold(self, resource: Resource, places: tuple[str, ...], time: Span) -> None:
@@ -200,7 +202,7 @@ class _Visit:
             for each in slots.visits(self.change)
             if patient in visit_places.patients(each, slots.context.own_bases)
         ]
-        return [each for each in found if each.get("id") not in slots.ended and not slots.is_hidden(each, patient)]
+        return [each for each in found if not slots.is_hidden(each, patient)]
 
     async def _labelled(self, resource: Resource, places: tuple[str, ...]) -> Resource:
         """With the labels that hide a sensitive visit, as its kind and its slots say."""
