@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from msgspec import structs
 
 from fhir_server.core import outcome
+from fhir_server.definitions.attached import FILE
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.narrow import seen
 from fhir_server.interactions.reading import Page, Reading, place_of
+from fhir_server.interactions.record_files import files_of
 from fhir_server.policy import Permission, visible
 from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import Position
@@ -166,7 +168,7 @@ class PatientRecord:
 
     async def referred(self, rows: Sequence[Typed]) -> list[Typed]:
         """What the rows refer to and is not of this record, or is left out of it for its dates: those who treat the
-        patient, where, with what. What is not there, or none of the caller's, is left out.
+        patient, where, with what, and the files. What is not there, or none of the caller's, is left out.
 
         Raises FhirError 400 for more than MAX_REFERRED.
         """
@@ -188,6 +190,12 @@ class PatientRecord:
             found += latest
             if not latest:
                 break
+        if self.asked.types is None or FILE in self.asked.types:
+            shown = {row.id for type, row in (*rows, *found) if type == FILE}
+            bodies = [row.body for _, row in (*rows, *found)]
+            for each in await files_of(self.context, bodies, self.asked.patient):
+                if each.id not in shown and each.body is not None:
+                    found.append((FILE, SearchRow(each.id, each.body, {"owners": each.owners}, ())))
         return found
 
     def _named(self, rows: Iterable[Typed], known: set[tuple[str, str]]) -> dict[str, set[str]]:

@@ -60,8 +60,8 @@ for-one      S          S       S          S   S      S                   F     
 officer      -          -       -          -   -      E                   F         F      E    F    F
 admin        S          S       S          S   S      S                   F         F      S    X    X
 """)
-"""S: answered. E: answered, with nothing in it. -: as if the patient, or the message, were not there. F: no scope is for
-it, or the caller is nobody who could ask. X: it may be asked, and this slot is none. U: no token.
+"""S: answered. E: answered, with nothing in it. -: as if the patient, or the message, were not there. F: no scope is
+for it, or the caller is nobody who could ask. X: it may be asked, and this slot is none. U: no token.
 
 Messages are marked and counted by whoever is a person to the records: `account` and `proxy` say no `fhirUser`.
 """
