@@ -34,7 +34,7 @@ async def content(context: RequestContext, id: str, version_id: str | None, acce
         raise not_found(FILE, id)
     if row.body is None:
         raise gone(FILE, id)
-    await refuse_unread(context, id)
+    await refuse_unread(context, id, row.owners)
     resource = decode(row.body)
     media_type = resource.get("contentType", "")
     media_type = media_type if _MEDIA_TYPE.fullmatch(media_type) else _UNKNOWN

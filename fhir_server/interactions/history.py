@@ -55,7 +55,7 @@ async def of_instance(context: RequestContext, type: str, id: str, pairs: Sequen
     if not rows and not await stored.count_instance(database, type, id, visible=seen):
         raise not_found(type, id)
     if type == FILE:
-        await refuse_unread(context, id)
+        await refuse_unread(context, id, rows[0].owners if rows else ())
     total = await stored.count_instance(database, type, id, request.since, ceiling, seen)
     note_history(context, "history-instance", type, rows[: request.count])
     return _answer(context, f"{type}/{id}", request, state, rows, total)

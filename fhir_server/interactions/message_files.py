@@ -148,7 +148,7 @@ async def _stored(context: RequestContext, id: str, subject: str) -> Resource | 
     if first.file is not None and first.file[1] > attachments.MAX_FILE_BYTES:
         raise outcome.ATTACHMENT_LIMIT(f"A file has {attachments.MAX_FILE_BYTES // 1024 // 1024} MB at most.", FILE)
     try:
-        await refuse_unread(context, id)
+        await refuse_unread(context, id, first.owners)
     except outcome.FhirError:
         return None
     row = await resources.read(database, FILE, id, within)

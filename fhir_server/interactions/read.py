@@ -37,7 +37,7 @@ async def read(
     if row.body is None:
         raise gone(type, id)
     if type == FILE:
-        await refuse_unread(context, id)
+        await refuse_unread(context, id, row.owners)
     if _is_fresh(row, conditions):
         note_read(context, row, status=304)
         return Answer(304, None, row.version, row.updated)

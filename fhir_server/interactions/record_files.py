@@ -42,7 +42,7 @@ async def files_of(context: RequestContext, bodies: Iterable[bytes], patient: st
         if size > left:
             continue
         try:
-            await refuse_unread(context, id)
+            await refuse_unread(context, id, row.owners)
         except FhirError:
             continue
         whole = await resources.read(database, FILE, id, within)

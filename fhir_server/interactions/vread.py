@@ -31,7 +31,7 @@ async def vread(
     if row.body is None:
         raise outcome.GONE(f"Version {version_id} of {type}/{id} is its deletion.")
     if type == FILE:
-        await refuse_unread(context, id)
+        await refuse_unread(context, id, row.owners)
     note_read(context, row, "vread")
     body = shown(context, row.body)
     if shape is not None:

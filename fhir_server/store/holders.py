@@ -8,9 +8,11 @@ from fhir_server.search.predicate import all_of
 from fhir_server.store.mongo import Database, Document, DriverError, refusal
 
 
-async def of_file(database: Database, place: str, types: Sequence[str]) -> tuple[str, ...]:
-    """The types of which a live row holds the file at a place (`Binary/b1`), whoever sees it. Raises FhirError 503."""
-    found = await asyncio.gather(*(holds(database, type, place) for type in types))
+async def of_file(
+    database: Database, place: str, types: Sequence[str], within: Mapping[str, Any] | None = None
+) -> tuple[str, ...]:
+    """The types of which a live row that is `within` holds the file at a place (`Binary/b1`). Raises FhirError 503."""
+    found = await asyncio.gather(*(holds(database, type, place, within) for type in types))
     return tuple(type for type, is_held in zip(types, found, strict=True) if is_held)
 
 

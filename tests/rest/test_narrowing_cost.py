@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import FhirError
+from fhir_server.definitions.unreleased import RESULT
 from fhir_server.interactions import read, search
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.narrow import narrow
@@ -42,6 +43,10 @@ async def context(mongodb_uri: str) -> AsyncIterator[RequestContext]:
         await context.server.database.client.drop_database(name)
 
 
+RELEASED = {"labels": {"$nin": [RESULT]}}
+"""A result is the patient's once it is final."""
+
+
 async def test_a_read_by_a_patient_is_one_query_with_one_more_equality(
     context: RequestContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +60,7 @@ async def test_a_read_by_a_patient_is_one_query_with_one_more_equality(
 
     monkeypatch.setattr(type(collection), "find_one", lambda _, *given, **more: noted(*given, **more))
     await read.read(of_patient(context, "a"), "Observation", "a-laboratory")
-    assert asked == [{"_id": "a-laboratory", "owners": "a"}]
+    assert asked == [{"_id": "a-laboratory", "owners": "a", **RELEASED}]
 
 
 async def test_a_search_by_a_patient_is_one_query_led_by_its_own_rows(
@@ -64,7 +69,7 @@ async def test_a_search_by_a_patient_is_one_query_led_by_its_own_rows(
     commands = recorded(monkeypatch)
     await found(of_patient(context, "a"), "Observation?code=8302-2")
     (command,) = commands
-    assert command["filter"] == {"pt": "a|code|8302-2|"}
+    assert command["filter"] == {"pt": "a|code|8302-2|", **RELEASED}
     assert command["hint"] == "pt"
 
 
