@@ -113,10 +113,9 @@ async def test_nobody_hides_or_uncovers_what_is_labelled(family: RequestContext)
 def message(of: str, sender: str) -> dict[str, Any]:
     return {
         "resourceType": "Communication",
-        "status": "completed",
+        "status": "preparation",
         "subject": {"reference": f"Patient/{of}"},
         "sender": {"reference": sender},
-        "recipient": [{"reference": "Practitioner/dr"}],
         "payload": [{"contentString": "x"}],
     }
 
