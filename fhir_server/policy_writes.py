@@ -42,6 +42,7 @@ _BY_PATIENTS: dict[Letter, frozenset[str]] = {
         {
             "Appointment",
             "AppointmentResponse",
+            "Binary",
             "Communication",
             "CommunicationRequest",
             "DocumentReference",

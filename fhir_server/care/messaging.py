@@ -20,6 +20,9 @@ _FROM_PARENT = ("topic", "category")
 _OF_PAYLOAD = frozenset({"contentString", "contentAttachment", "contentReference"})
 _CONTENTS = frozenset({"contentString", "contentAttachment"})
 _ATTACHMENT = frozenset({"contentType", "language", "data", "url", "size", "hash", "title", "creation"})
+_FILED = frozenset({"valueAttachment", "valueBase64Binary", "valueSampledData", "valueSignature"})
+"""Elements of extensions in which anything could be hidden from whoever looks at files."""
+
 _MOST_WORDS = 100_000
 
 
@@ -100,9 +103,18 @@ def refuse_payload(message: Resource) -> None:
             raise outcome.MESSAGE_CONTENT(text, f"{element}.contentAttachment")
     if length > _MOST_WORDS:
         raise outcome.MESSAGE_CONTENT(f"A message has {_MOST_WORDS:,} characters at most.", "Communication.payload")
+    if _holds_files({name: value for name, value in message.items() if name != "payload"}):
+        text = "Files of a message are attached in its payload, and nowhere else."
+        raise outcome.MESSAGE_CONTENT(text, "Communication.extension")
     for name in ("contained", "modifierExtension", "implicitRules"):
         if name in message:
             raise outcome.MESSAGE_CONTENT(f"A message has no '{name}'.", f"Communication.{name}")
+
+
+def _holds_files(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(name in _FILED or _holds_files(each) for name, each in value.items())
+    return isinstance(value, list) and any(map(_holds_files, value))
 
 
 def sent(message: Resource, moment: str) -> Resource:

@@ -60,6 +60,18 @@ async def refuse_kept(context: RequestContext, plan: WritePlan) -> None:
             raise outcome.ATTACHMENT_KEPT(text, FILE).at(f"{FILE}/{each.id}")
 
 
+async def refuse_uploads(context: RequestContext, plan: WritePlan) -> None:
+    """Raise FhirError 422 where a patient uploads what no message could take; 503 where it cannot be scanned now."""
+    access = context.sight.access
+    if access is None or access.kind != "patient":
+        return
+    for each in plan.documents:
+        if each.type == FILE and isinstance(each, Put):
+            file = Attached(FILE, each.resource.get("contentType", ""), _decoded(each.resource.get("data", "")))
+            await computed(as_large(context), attachments.refuse, [file])
+            await _scanned(context, [file])
+
+
 async def filed(context: RequestContext, plan: WritePlan, message: Resource, id: str, subject: str) -> Filed:
     """The message with its files in Binaries of the patient's record.
 
@@ -121,10 +133,10 @@ async def _referred(
             "A file of a message is a Binary of this server (Binary/...), or comes as data.", f"{element}.url"
         )
     id = place.partition("/")[2]
-    binary: Resource | None = next(
-        (each.resource for each in plan.documents if isinstance(each, Put) and (each.type, each.id) == (FILE, id)), None
-    )
-    if binary is None:
+    planned = [each for each in plan.documents if isinstance(each, Put) and (each.type, each.id) == (FILE, id)]
+    if planned:
+        binary = planned[0].resource if planned[0].index.owners == (subject,) else None
+    else:
         binary = await _stored(context, id, subject)
     if binary is None:
         raise outcome.ATTACHMENT_KIND(f"There is no {FILE} with id '{id[:64]}' in this record.", f"{element}.url")

@@ -36,6 +36,7 @@ async def ruled(context: RequestContext, plan: WritePlan) -> WritePlan:
     files = await turns.seen(context.server.database, message_files.keys(context, plan))
     plan, changed = await facts.changes(context, replace(plan, turns=plan.turns + files), {TYPE})
     await message_files.refuse_kept(context, plan)
+    await message_files.refuse_uploads(context, plan)
     for change in changed:
         try:
             if change.former is not None:

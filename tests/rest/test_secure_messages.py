@@ -395,6 +395,33 @@ async def test_a_file_uploaded_first_is_attached_by_its_url(world: httpx.AsyncCl
         refused(answer, 422, "Communication.payload[1].contentAttachment.url")
 
 
+async def test_a_patient_uploads_a_file_into_the_own_record_as_it_is_and_attaches_it(world: httpx.AsyncClient) -> None:
+    own = {"content-type": "image/png", "x-security-context": "Patient/anna"}
+    uploaded = await world.post("Binary", content=PNG, headers=as_bearer("anna") | own)
+    assert uploaded.status_code == 201, uploaded.text
+    url = f"Binary/{uploaded.json()['id']}"
+    stored = await sent(world, "anna", message(payload=[{"contentString": "See"}, {"contentAttachment": {"url": url}}]))
+    assert stored["payload"][1]["contentAttachment"]["contentType"] == "image/png"
+    for headers, content, status in (
+        (own | {"x-security-context": "Patient/ben"}, PNG, 403),
+        ({"content-type": "image/png"}, PNG, 403),
+        (own, b"MZ", 422),
+        (own | {"content-type": "application/x-msdownload"}, PNG, 422),
+    ):
+        answer = await world.post("Binary", content=content, headers=as_bearer("anna") | headers)
+        assert answer.status_code == status, (headers, answer.text)
+
+
+async def test_no_file_hides_outside_the_payload(world: httpx.AsyncClient) -> None:
+    extension = {"url": "http://x", "valueAttachment": {"contentType": "text/html", "data": "PGgxPg=="}}
+    for hidden in (
+        {"extension": [extension]},
+        {"topic": {"text": "x", "extension": [extension]}},
+        {"note": [{"text": "x", "extension": [{"url": "http://x", "valueBase64Binary": "QUJD"}]}]},
+    ):
+        assert (await send(world, "anna", message(**hidden))).status_code == 422
+
+
 def word(*names: str, content: bytes = b"<w/>") -> bytes:
     written = io.BytesIO()
     with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as packed:
