@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fhir_server.core.codec import decode
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Delete, Document, Expect, Method, Put, WritePlan
+from fhir_server.core.write_plan import ANY_VERSION, Delete, Document, Expect, Method, Put, WritePlan
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.index import index_values
@@ -67,8 +67,8 @@ class Change:
 async def changes(context: RequestContext, plan: WritePlan, types: Iterable[str]) -> tuple[WritePlan, list[Change]]:
     """The documents of these types with what they displace, and the plan bound to what was looked at.
 
-    Those that the store will answer as if nothing were there, because their row is out of the writer's reach, are left
-    out: a rule must not tell of it.
+    Those are left out that the store will refuse whatever they hold: as if nothing were there, because their row is out
+    of the writer's reach, of which a rule must not tell; or because a precondition does not hold.
     """
     wanted = frozenset(types)
     by_type: dict[str, list[Document]] = {}
@@ -88,9 +88,17 @@ async def changes(context: RequestContext, plan: WritePlan, types: Iterable[str]
             before = former.get((document.type, document.id), Stored(None, 0))
             if not _is_fresh(document):
                 bound = replace(document, seen=before.version)
-            found.append(Change(bound, before.resource))
+            if not _fails(document, before):
+                found.append(Change(bound, before.resource))
         documents.append(bound)
     return replace(plan, documents=tuple(documents)), found
+
+
+def _fails(document: Document, before: Stored) -> bool:
+    """Whether a precondition (If-Match, If-None-Match) does not hold of the version that was looked at."""
+    if isinstance(document, Put) and document.if_absent and before.resource is not None:
+        return True
+    return document.if_version not in (None, ANY_VERSION, before.version)
 
 
 async def _refused(

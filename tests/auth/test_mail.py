@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 
@@ -37,7 +37,8 @@ class PostOffice:
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
-        self.letters.append(message)
+        assert message.id
+        self.letters.append(replace(message, id=""))
 
 
 @dataclass(slots=True)

@@ -58,7 +58,7 @@ async def test_of_fifty_who_want_one_slot_one_gets_it(workers: tuple[Writers, Wr
         )
     )
     assert Counter(each.status for each in told) == {201: 1, 409: PARALLEL - 1}
-    assert {each.numbers for each in told if each.status == 409} == {(6101,)}
+    assert {each.numbers for each in told if each.status == 409} <= {(6101,), (2013,)}
     assert len(await workers[0].rows("Appointment")) == 1
     assert len(await history.of_instance(workers[0].context.server.database, "Slot", "gp-1", 100)) == 2
     assert await status(workers[0], "gp-1") == ("busy" if wanted == "booked" else "busy-tentative")
