@@ -55,7 +55,7 @@ class RecordWriter:
         """
         access = AccessContext(account_id, PORTAL, "system", _EVERYTHING, fhir_user=fhir_user, may_see_ssn=True)
         id = request_id or current_request_id() or new_id()
-        return RequestContext(self.server, id, self.base, sight=Sight(access))
+        return RequestContext(self.server, id, self.base, sight=Sight(access), is_own=True)
 
     def put(
         self,

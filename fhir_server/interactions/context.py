@@ -56,7 +56,8 @@ class RequestContext(msgspec.Struct, frozen=True):
     """One request, without HTTP. `base` is the FHIR base as this client writes it, without a slash at its end.
 
     With `only_changes` an update whose content is what is stored already writes no new version. `body_bytes` is the
-    size of the body. `sight` says who asks; `trail` gathers what is audited.
+    size of the body. `sight` says who asks; `trail` gathers what is audited. `is_own`: a page of the
+    portal writes, which goes on with notices of its own as a registration does.
     """
 
     server: Server
@@ -68,6 +69,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     body_bytes: int = 0
     sight: Sight = OPERATOR
     trail: Trail = msgspec.field(default_factory=Trail)
+    is_own: bool = False
 
     @property
     def own_bases(self) -> tuple[str, ...]:
