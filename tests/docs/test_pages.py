@@ -12,7 +12,7 @@ from tests.docs.commands import ADDRESS, Ran, blocks, refuse_untrue, run_blocks
 from tests.require import ROOT
 
 PAGES = ("README.md", "docs/quickstart.md", "docs/security.md")
-RUN_ELSEWHERE = ("docs/connect/", "docs/operations.md", "tests/docs/page_of_commands.md")
+RUN_ELSEWHERE = ("docs/connect/", "docs/operations.md", "seeds/README.md", "tests/docs/page_of_commands.md")
 """Pages whose commands other tests run."""
 
 OWN_URL = re.compile(rf"http://{re.escape(ADDRESS)}[\w/.-]*\w")
