@@ -6,7 +6,7 @@ https://hl7.org/fhir/R4/communicationrequest.html
 from datetime import datetime
 
 from fhir_server.core import outcome
-from fhir_server.core.instant import format_instant
+from fhir_server.core.instant import format_instant, parse_instant
 from fhir_server.core.resource import Resource
 
 CATEGORY_SYSTEM = "http://terminology.hl7.org/CodeSystem/communication-category"
@@ -24,10 +24,9 @@ def is_reminder(request: Resource) -> bool:
 def due(request: Resource) -> datetime | None:
     """When an active reminder is due; None where it is none, or says no moment."""
     text = request.get("occurrenceDateTime")
-    if request.get("status") != "active" or not is_reminder(request) or not isinstance(text, str) or "T" not in text:
+    if request.get("status") != "active" or not is_reminder(request) or not isinstance(text, str):
         return None
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return moment if moment.tzinfo is not None else None
+    return parse_instant(text)
 
 
 def of_patient(request: Resource, former: Resource | None, patient: str, moment: datetime) -> Resource:

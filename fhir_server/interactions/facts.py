@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fhir_server.core.codec import decode
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import ANY_VERSION, Delete, Document, Expect, Method, Put, WritePlan
+from fhir_server.core.write_plan import ANY_VERSION, Document, Expect, Method, Put, WritePlan
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
 from fhir_server.search.index import index_values
@@ -144,8 +144,3 @@ def with_resource(context: RequestContext, plan: WritePlan, document: Put, resou
     index = index_values(resource, document.id, context.own_bases, server.custodian, server.parameters.indexed)
     changed = replace(document, resource=resource, index=index)
     return replace(plan, documents=tuple(changed if each is document else each for each in plan.documents))
-
-
-def is_deleted(document: Document) -> bool:
-    """Whether the document is a delete."""
-    return isinstance(document, Delete)

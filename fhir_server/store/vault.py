@@ -92,10 +92,6 @@ class Vault:
                 raise outcome.VAULT_SHUT(f"The content key {min(missing)} is not in the database.")
         return self._ciphers
 
-    def known(self, number: int) -> AESGCM | None:
-        """A content key that is open already."""
-        return self._ciphers.get(number)
-
     async def begin(self, database: Database) -> None:
         """Open the content keys, making the first. Raises CannotUnlock, FhirError 503 where the database is away."""
         try:

@@ -96,6 +96,7 @@ async def test_a_reminder_moved_revoked_or_deleted_is_not_given_at_the_old_time(
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"occurrenceDateTime": "2020-01-01T08:00:00Z"}, "occurrenceDateTime"),
     ({"occurrenceDateTime": "2090-01-01"}, "occurrenceDateTime"),
+    ({"occurrenceDateTime": "2010-01-01T08:00:60Z"}, "occurrenceDateTime"),
     ({"category": [{"text": "reminder"}]}, "category"),
     ({"payload": [{"contentString": " "}]}, "payload"),
     ({"payload": [{"contentReference": {"reference": "Patient/anna"}}]}, "payload"),
