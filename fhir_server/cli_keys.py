@@ -16,6 +16,10 @@ master_key = typer.Typer(no_args_is_help=True, help="The master key under which 
 
 FILE = Annotated[Path, typer.Argument(metavar="FILE", help="Where the master key is, or is to be.")]
 
+NEW_FILE = Annotated[
+    Path | None, typer.Argument(metavar="[FILE]", help="Where the new master key is.", show_default=False)
+]
+
 
 @master_key.command("make")
 def make_key(file: FILE) -> None:
@@ -32,20 +36,31 @@ def make_key(file: FILE) -> None:
 
 
 @master_key.command()
-def rotate(file: FILE, data_dir: DATA_DIR = None) -> None:
+def rotate(file: NEW_FILE = None, data_dir: DATA_DIR = None) -> None:
     """Seal all keys under the master key in FILE in place of the one in force; run again where it was cut short.
 
-    Restart the servers with FHIR_MASTER_KEY_FILE set to FILE afterwards; those that run go on meanwhile.
+    Without FILE they are sealed under the key of FHIR_KMS_PROVIDER; the one in force may be that of a file then
+    (FHIR_MASTER_KEY_FILE, or the data folder's). Restart the servers with these settings afterwards; those that run
+    go on meanwhile.
     """
-    from fhir_server.master_key import master_of
-    from fhir_server.store.vault import CannotUnlock, vault_of
+    from fhir_server.master_key import local_master_of, master_of
+    from fhir_server.store.vault import CannotUnlock, Vault, vault_of
+
+    settings = settings_of(data_dir=data_dir)
+    if file is None and settings.kms_provider is None:
+        stop("Name the FILE of the new master key, or set FHIR_KMS_PROVIDER.")
 
     async def sealed(database: "Database") -> None:
+        vault = vault_of(database)
         try:
-            count = await vault_of(database).rotate(database, master_of(file, str(file)))
+            if file is not None:
+                count = await vault.rotate(database, master_of(file, str(file)))
+            else:
+                count = await Vault(local_master_of(settings) or vault.master).rotate(database, vault.master)
         except (CannotUnlock, ValueError) as error:
             stop(str(error))
-        console.print(f"{count} keys are sealed under {file} now. Restart the servers with it.", highlight=False)
+        under = file or f"the key of FHIR_KMS_PROVIDER={settings.kms_provider}"
+        console.print(f"{count} keys are sealed under {under} now. Restart the servers with it.", highlight=False)
 
     _run(sealed, data_dir)
 

@@ -18,12 +18,22 @@ def vault_master(settings: Settings) -> Master:
     """The master key. Raises ValueError, in words for whoever runs the server, where it cannot be used."""
     if settings.kms_provider is not None:
         return _kms(settings)
+    if settings.master_key_file is None and not (path := settings.data_dir / FILE_NAME).exists():
+        make(path)
+    found = local_master_of(settings)
+    assert found is not None
+    return found
+
+
+def local_master_of(settings: Settings) -> Master | None:
+    """The master key of the file, also where a service holds the one in force; None where there is no file.
+
+    Raises ValueError.
+    """
     if settings.master_key_file is not None:
         return master_of(settings.master_key_file, "FHIR_MASTER_KEY_FILE")
     path = settings.data_dir / FILE_NAME
-    if not path.exists():
-        make(path)
-    return master_of(path, str(path))
+    return master_of(path, str(path)) if path.exists() else None
 
 
 def master_of(path: Path, name: str) -> Master:
@@ -69,4 +79,6 @@ def _kms(settings: Settings) -> Master:
         raise ValueError("FHIR_KMS_CREDENTIALS is not JSON.") from None
     if not isinstance(credentials, dict):
         raise ValueError("FHIR_KMS_CREDENTIALS must be a JSON object.")
-    return Master(provider, {provider: credentials}, settings.kms_master_key or {})
+    named = {"tlsCAFile": settings.kms_ca_file, "tlsCertificateKeyFile": settings.kms_certificate_file}
+    tls = {name: str(path) for name, path in named.items() if path is not None}
+    return Master(provider, {provider: credentials}, settings.kms_master_key or {}, {provider: tls} if tls else {})

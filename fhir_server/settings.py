@@ -98,6 +98,12 @@ class Settings(BaseSettings):
     kms_master_key: dict[str, Any] | None = Field(
         None, description='Which of its keys, as JSON: `{"region": "us-gov-west-1", "key": "arn:..."}` of `aws`.'
     )
+    kms_ca_file: Path | None = Field(
+        None, description="PEM file of the authority of its TLS certificate. Unset: those that the system trusts."
+    )
+    kms_certificate_file: Path | None = Field(
+        None, description="PEM file of the certificate and key by which this server is known to it, as `kmip` asks."
+    )
     scan_command: tuple[str, ...] = Field(
         (),
         description="A program that looks at each file that people attach, as a JSON list: it gets the file on its "

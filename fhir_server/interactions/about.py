@@ -15,7 +15,8 @@ from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions.context import RequestContext
 from fhir_server.policy import row_filter, visible
 from fhir_server.policy_writes import bounds, is_bound_to_patients, refuse_content
-from fhir_server.search.index import also_labelled, hiding_labels, owned_by
+from fhir_server.search.labels import also_labelled, hiding_labels
+from fhir_server.search.ownership import owned_by
 from fhir_server.store import inherited, resources
 from fhir_server.store.inherited import Passed
 from fhir_server.store.resources import WHOEVER, Within

@@ -14,7 +14,8 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.policy import RESTRICTED
 from fhir_server.policy_writes import PATIENT_ASSERTED, is_person
-from fhir_server.search.index import also_labelled, hiding_labels, index_values
+from fhir_server.search.index import index_values
+from fhir_server.search.labels import also_labelled, hiding_labels
 from smart_auth.access import AccessContext
 
 CLIENT_SYSTEM = "urn:fhir-server:client"

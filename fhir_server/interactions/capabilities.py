@@ -30,7 +30,8 @@ from fhir_server.definitions.registry import resource_types
 from fhir_server.interactions.audit_audience import AUDIT_TYPE, is_kept
 from fhir_server.interactions.audit_capability import audit_resource
 from fhir_server.interactions.context import Answer, RequestContext
-from fhir_server.search.index import is_sortable, is_text_searched
+from fhir_server.search.index import is_text_searched
+from fhir_server.search.sort_keys import is_sortable
 from fhir_server.search.suggestions import listed
 
 OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"

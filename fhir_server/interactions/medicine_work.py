@@ -12,7 +12,7 @@ from fhir_server.interactions import facts
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.medicine_facts import Picture
 from fhir_server.policy_writes import spoken_for
-from fhir_server.search.index import owned_by
+from fhir_server.search.ownership import owned_by
 from fhir_server.search.parameter_types.reference import located
 from smart_auth.access import AccessContext
 

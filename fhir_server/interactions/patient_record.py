@@ -18,7 +18,6 @@ from fhir_server.interactions.narrow import seen
 from fhir_server.interactions.reading import Page, Reading, place_of
 from fhir_server.interactions.record_files import files_of
 from fhir_server.policy import Permission, visible
-from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import Position
 from fhir_server.search.request import (
     AllOf,
@@ -33,6 +32,7 @@ from fhir_server.search.request import (
     SortKey,
     Visible,
 )
+from fhir_server.search.sort_keys import INDEXED_SORT
 from fhir_server.store.allowance import MAX_PAGE_BYTES
 from fhir_server.store.search import SearchRow
 

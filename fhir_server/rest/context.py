@@ -57,6 +57,12 @@ def open_context(request: Request) -> RequestContext:
     return _context(request, request.app.state.server, base_of(request), stranger(request))
 
 
+def body_limit(request: Request) -> int:
+    """Bytes that a body may have (setting `max_body_bytes`)."""
+    limit: int = request.app.state.max_body_bytes
+    return limit
+
+
 def base_of(request: Request) -> str:
     """The FHIR base as the client writes it. Raises FhirError 400 for a Host that this server is not known by."""
     server: Server = request.app.state.server

@@ -15,7 +15,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
-from fhir_server.definitions.own_operations import OwnOperation, called
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.interactions import (
     binary,
@@ -32,16 +31,15 @@ from fhir_server.interactions import (
 )
 from fhir_server.interactions.batch import batch
 from fhir_server.interactions.context import Answer, RequestContext
-from fhir_server.interactions.operation import call_by_body, call_by_query, run
 from fhir_server.interactions.query import refuse_parameters
 from fhir_server.rest.audited import audited, refuse_audit_change, refused
 from fhir_server.rest.binaries import accepted, binary_of, brings_content, wants_content
 from fhir_server.rest.context import (
     BASE_PATH,
+    body_limit,
     conditions,
     content,
     form_pairs,
-    has_body,
     open_context,
     patch_change,
     raw_query,
@@ -49,6 +47,7 @@ from fhir_server.rest.context import (
     request_pairs,
 )
 from fhir_server.rest.negotiate import ACCEPT_PATCH
+from fhir_server.rest.operations import documents, operation
 from fhir_server.rest.public_desks import is_for_everybody, public_context
 from fhir_server.rest.respond import media_type, respond
 
@@ -104,7 +103,7 @@ class Methods:
         if endpoint in _OF_CONTENT and wants_content(request):
             written = ""
         else:
-            written = media_type(request, _documents(request) if endpoint is _operation else ())
+            written = media_type(request, documents(request) if endpoint is operation else ())
         if request.scope["query_string"] and endpoint not in _SEARCHING:
             refuse_parameters(context, request_pairs(request))
         return await respond(request, await endpoint(request, context), context, written)
@@ -122,7 +121,7 @@ async def _capabilities(request: Request, context: RequestContext) -> Answer:
 
 
 async def _bundle(request: Request, context: RequestContext) -> Answer:
-    bundle = await content(request, _limit(request))
+    bundle = await content(request, body_limit(request))
     if not isinstance(bundle, dict) or bundle.get("resourceType") != "Bundle":
         raise outcome.BAD_BUNDLE("What is posted to the base must be a Bundle.", "Bundle")
     match bundle.get("type"):
@@ -171,19 +170,19 @@ async def _in_compartment(request: Request, context: RequestContext, pairs: list
 async def _create(request: Request, context: RequestContext) -> Answer:
     type = request.path_params["type"]
     if brings_content(request):
-        return await create.create(context, type, await binary_of(request, _limit(request)), conditions(request))
-    return await create.create(context, type, await content(request, _limit(request)), conditions(request))
+        return await create.create(context, type, await binary_of(request, body_limit(request)), conditions(request))
+    return await create.create(context, type, await content(request, body_limit(request)), conditions(request))
 
 
 async def _conditional_update(request: Request, context: RequestContext) -> Answer:
     type, criteria = request.path_params["type"], raw_query(request)
-    body = await content(request, _limit(request))
+    body = await content(request, body_limit(request))
     return await update.conditional_update(context, type, criteria, body, conditions(request))
 
 
 async def _conditional_patch(request: Request, context: RequestContext) -> Answer:
     type, criteria = request.path_params["type"], raw_query(request)
-    change = await patch_change(request, context, type, _limit(request))
+    change = await patch_change(request, context, type, body_limit(request))
     return await patch.conditional_patch(context, type, criteria, change, conditions(request))
 
 
@@ -209,15 +208,15 @@ async def _vread(request: Request, context: RequestContext) -> Answer:
 async def _update(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
     if brings_content(request):
-        body: Any = await binary_of(request, _limit(request), path["id"])
+        body: Any = await binary_of(request, body_limit(request), path["id"])
     else:
-        body = await content(request, _limit(request))
+        body = await content(request, body_limit(request))
     return await update.update(context, path["type"], path["id"], body, conditions(request))
 
 
 async def _patch(request: Request, context: RequestContext) -> Answer:
     path = request.path_params
-    change = await patch_change(request, context, path["type"], _limit(request))
+    change = await patch_change(request, context, path["type"], body_limit(request))
     return await patch.patch(context, path["type"], path["id"], change, conditions(request))
 
 
@@ -238,41 +237,6 @@ async def _history_of_system(request: Request, context: RequestContext) -> Answe
     return await history.of_system(context, request_pairs(request))
 
 
-async def _operation(request: Request, context: RequestContext) -> Answer:
-    path = request.path_params
-    type, id, code = path.get("type", ""), path.get("id", ""), path["operation"]
-    operation = _called(request)
-    if operation is None:
-        raise unknown_type(f"${code}")
-    if request.method == "POST":
-        sent = await content(request, _limit(request)) if has_body(request) else None
-        call = call_by_body(operation, type, id, request_pairs(request), sent)
-    elif operation.changes:
-        error = outcome.METHOD_NOT_ALLOWED(f"${code} changes what is stored: call it by POST.")
-        error.headers = {"Allow": "POST, OPTIONS"}
-        raise error
-    else:
-        call = call_by_query(operation, type, id, request_pairs(request))
-    return await run(context, call)
-
-
-def _documents(request: Request) -> tuple[str, ...]:
-    """The media types of the documents that the operation writes."""
-    operation = _called(request)
-    return operation.writes if operation is not None else ()
-
-
-def _called(request: Request) -> OwnOperation | None:
-    path = request.path_params
-    type, id = path.get("type", ""), path.get("id", "")
-    return called(type, "instance" if id else "type" if type else "system", path["operation"])
-
-
-def _limit(request: Request) -> int:
-    limit: int = request.app.state.max_body_bytes
-    return limit
-
-
 _SEARCHING: frozenset[Endpoint] = frozenset(
     {
         _search,
@@ -289,7 +253,7 @@ _SEARCHING: frozenset[Endpoint] = frozenset(
         _history_of_instance,
         _history_of_type,
         _history_of_system,
-        _operation,
+        operation,
     }
 )
 """What reads the query itself; every other interaction takes none but `_format` and `_pretty`."""
@@ -325,11 +289,11 @@ _INTERACTIONS: Mapping[Endpoint | None, str] = {
     _history_of_instance: "history-instance",
     _history_of_type: "history-type",
     _history_of_system: "history-system",
-    _operation: "operation",
+    operation: "operation",
 }
 """What an endpoint is called in metrics, log and spans: https://hl7.org/fhir/R4/codesystem-restful-interaction.html"""
 
-_OPERATION: Mapping[str, Endpoint] = {"GET": _operation, "POST": _operation}
+_OPERATION: Mapping[str, Endpoint] = {"GET": operation, "POST": operation}
 
 # The first two rows are those of `MostAsked`. A `name` begins neither with `_` nor with `$`, so that no resource path
 # hides an interaction's or an operation's.

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 
 from fhir_server.definitions.owners import owner_rule
-from fhir_server.search.index import INDEXED_SORT, parameter_leaves
+from fhir_server.search.index import parameter_leaves
 from fhir_server.search.parameter_types import date
 from fhir_server.search.predicate import Filter, clause_tokens, one_of
 from fhir_server.search.request import (
@@ -29,6 +29,7 @@ from fhir_server.search.request import (
     Tokens,
     Visible,
 )
+from fhir_server.search.sort_keys import INDEXED_SORT
 from fhir_server.search.visible import few_owners
 
 COARSE = frozenset({"status", "category", "intent", "class", "active", "gender", "priority", "lifecycle-status"})

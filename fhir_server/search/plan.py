@@ -11,12 +11,12 @@ from msgspec.structs import replace
 
 from fhir_server.core import outcome
 from fhir_server.search.drive import Drive, drive, flattened, key_bounds, tokens_of
-from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import BAD_CURSOR_TEXT, Position
 from fhir_server.search.parameter_types.date import FAR_PAST
 from fhir_server.search.predicate import Filter, all_of, one_of, predicate
 from fhir_server.search.query import Part, Query, live
 from fhir_server.search.request import Clause, Condition, SearchRequest, SortKey, Visible
+from fhir_server.search.sort_keys import INDEXED_SORT
 from fhir_server.search.unions import in_parts
 from fhir_server.search.visible import row_filter
 

@@ -12,7 +12,6 @@ from fhir_server.definitions.capability import RESULTS
 from fhir_server.definitions.elements import structure
 from fhir_server.definitions.parameter_set import STANDARD, ParameterSet
 from fhir_server.search.includes import MAX_INCLUDES, read_include
-from fhir_server.search.index import is_sortable
 from fhir_server.search.request import (
     DEFAULT_COUNT,
     MAX_COUNT,
@@ -23,6 +22,7 @@ from fhir_server.search.request import (
     Total,
 )
 from fhir_server.search.scope import Refused, numbered
+from fhir_server.search.sort_keys import is_sortable
 from fhir_server.search.suggestions import did_you_mean, no_modifier
 
 RESULT_PARAMETERS = tuple(RESULTS)

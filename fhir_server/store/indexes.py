@@ -13,7 +13,8 @@ from fhir_server.definitions.attached import HOLDERS
 from fhir_server.definitions.elements import structure
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.search_parameters import search_parameters
-from fhir_server.search.index import INDEXED_SORT, is_text_searched
+from fhir_server.search.index import is_text_searched
+from fhir_server.search.sort_keys import INDEXED_SORT
 from fhir_server.store.mongo import Database, DriverError, IndexModel, index_specifications, refusal
 from fhir_server.store.rows import HISTORY_SUFFIX, history_collection
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from fhir_server.definitions.owners import REFERENCING
-from fhir_server.search.index import hiding_labels
+from fhir_server.search.labels import hiding_labels
 from fhir_server.store.mongo import Database, Document, DriverError, Session, refusal
 from fhir_server.store.rows import history_collection
 

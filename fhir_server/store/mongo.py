@@ -248,18 +248,24 @@ async def command(database: Database, name: str, admin: bool = False) -> Mapping
 
 @asynccontextmanager
 async def client_encryption(
-    database: Database, providers: Mapping[str, Mapping[str, Any]], key_vault: str
+    database: Database,
+    providers: Mapping[str, Mapping[str, Any]],
+    key_vault: str,
+    tls: Mapping[str, Mapping[str, str]] | None = None,
 ) -> AsyncIterator[AsyncClientEncryption[Document]]:
-    """MongoDB's ClientEncryption over a collection of data keys. Its failures are KeysRefused."""
+    """MongoDB's ClientEncryption over a collection of data keys. Its failures are KeysRefused.
+
+    `tls` are `tlsCAFile` and `tlsCertificateKeyFile` of providers that are services.
+    """
     namespace = f"{database.name}.{key_vault}"
     encryption: Any
     if database.driver == "motor":
         from motor.motor_asyncio import AsyncIOMotorClientEncryption
 
         client: Any = database.client
-        encryption = AsyncIOMotorClientEncryption(providers, namespace, client, _OPTIONS)
+        encryption = AsyncIOMotorClientEncryption(providers, namespace, client, _OPTIONS, kms_tls_options=tls)
     else:
-        encryption = AsyncClientEncryption(providers, namespace, database.client, _OPTIONS)
+        encryption = AsyncClientEncryption(providers, namespace, database.client, _OPTIONS, kms_tls_options=tls)
     try:
         yield encryption
     finally:

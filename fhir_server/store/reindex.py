@@ -13,7 +13,8 @@ import structlog
 from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import Put
 from fhir_server.definitions.parameter_set import ParameterSet
-from fhir_server.search.index import also_labelled, hiding_labels, index_values
+from fhir_server.search.index import index_values
+from fhir_server.search.labels import also_labelled, hiding_labels
 from fhir_server.store import bodies, inherited
 from fhir_server.store.fence import older_than
 from fhir_server.store.mongo import Database, Document, DriverError, ReplaceOne, refusal

@@ -17,7 +17,7 @@ from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import stamped
 from fhir_server.core.write_plan import ANY_VERSION, Delete, Expect, Matched, Overtaken, Put, WritePlan, Written
 from fhir_server.core.write_plan import Document as Planned
-from fhir_server.search.index import also_labelled, hiding_labels
+from fhir_server.search.labels import also_labelled, hiding_labels
 from fhir_server.store import bodies, claims, files, indexes, inherited, notices, turns
 from fhir_server.store.abandoned import end_abandoned
 from fhir_server.store.files import File

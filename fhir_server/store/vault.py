@@ -43,16 +43,23 @@ class CannotUnlock(Exception):
 class Master:
     """The master key: by which of ClientEncryption's `providers` data keys are sealed, and which key of that one.
 
-    `key` is what the provider asks for (`{"region": ..., "key": ...}` of `aws`), None for local keys.
+    `key` is what the provider asks for (`{"region": ..., "key": ...}` of `aws`), None for local keys; `tls` are the
+    `tlsCAFile` and `tlsCertificateKeyFile` of each provider that is a service with its own.
     """
 
     provider: str
     providers: Mapping[str, Mapping[str, Any]] = field(repr=False)
     key: Mapping[str, Any] | None = None
+    tls: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def beside(self, former: "Master") -> "Master":
         """This one, by which what is sealed by the former opens too."""
-        return Master(self.provider, {**former.providers, **self.providers}, self.key)
+        return Master(self.provider, {**former.providers, **self.providers}, self.key, {**former.tls, **self.tls})
+
+    def elsewhere(self) -> dict[str, Any]:
+        """The filter of the data keys that are sealed under another master key than this."""
+        named = {f"masterKey.{name}": value for name, value in (self.key or {}).items()}
+        return {"$nor": [{"masterKey.provider": self.provider, **named}]}
 
 
 def local_master(key: bytes) -> Master:
@@ -97,8 +104,8 @@ class Vault:
         try:
             await self._open(database, makes=True)
         except outcome.FhirError as error:
-            if error.issues[0].number == outcome.VAULT_SHUT.number:
-                raise _cannot_unlock() from error
+            if isinstance(error.__cause__, KeysRefused):
+                raise self._cannot_unlock(error.__cause__) from error
             raise
 
     async def renew(self, database: Database) -> int:
@@ -114,27 +121,28 @@ class Vault:
         Raises CannotUnlock where one is sealed under neither this master key nor that.
         """
         both = master.beside(self.master)
-        others = {"masterKey.provider": {"$ne": master.provider}} if master.key is None else {}
+        others = master.elsewhere()
         try:
             count = await database.collections[DATA_KEYS].count_documents(others)
             if count:
-                async with client_encryption(database, both.providers, DATA_KEYS) as encryption:
+                async with client_encryption(database, both.providers, DATA_KEYS, both.tls) as encryption:
                     key = None if master.key is None else dict(master.key)
                     await encryption.rewrap_many_data_key(others, provider=master.provider, master_key=key)
         except KeysRefused as error:
-            raise _cannot_unlock() from error
+            raise self._cannot_unlock(error) from error
         except DriverError as error:
             raise refusal(error) from error
         self.master = both
         return count
 
     async def _open(self, database: Database, makes: bool = False) -> None:
+        master = self.master
         async with self._opening:
             try:
                 found = await database.collections[CONTENT_KEYS].find({}).to_list(None)
                 unknown = [each for each in found if each["_id"] not in self._ciphers]
                 if unknown:
-                    async with client_encryption(database, self.master.providers, DATA_KEYS) as encryption:
+                    async with client_encryption(database, master.providers, DATA_KEYS, master.tls) as encryption:
                         for each in unknown:
                             self._ciphers[each["_id"]] = AESGCM(bytes(await encryption.decrypt(each["key"])))
             except KeysRefused as error:
@@ -147,11 +155,11 @@ class Vault:
     async def _make(self, database: Database, number: int) -> bool:
         """Whether this process made the content key of the number, and no other one."""
         await indexes.ensure_collection(database, CONTENT_KEYS)
-        content_key = secrets.token_bytes(_CONTENT_KEY_BYTES)
+        content_key, master = secrets.token_bytes(_CONTENT_KEY_BYTES), self.master
         try:
-            async with client_encryption(database, self.master.providers, DATA_KEYS) as encryption:
-                key = None if self.master.key is None else dict(self.master.key)
-                data_key = await encryption.create_data_key(self.master.provider, master_key=key)
+            async with client_encryption(database, master.providers, DATA_KEYS, master.tls) as encryption:
+                key = None if master.key is None else dict(master.key)
+                data_key = await encryption.create_data_key(master.provider, master_key=key)
                 encrypted = await encryption.encrypt(content_key, ENCRYPTED_VALUE, key_id=data_key)
                 try:
                     await database.collections[CONTENT_KEYS].insert_one({"_id": number, "key": encrypted})
@@ -167,6 +175,22 @@ class Vault:
         self._ciphers[number] = AESGCM(content_key)
         return True
 
+    def _cannot_unlock(self, error: KeysRefused) -> CannotUnlock:
+        if self.master.key is None:
+            return CannotUnlock(
+                "The keys of the encrypted content cannot be opened with this master key. Set FHIR_MASTER_KEY_FILE to "
+                "the file they were sealed with, or FHIR_KMS_PROVIDER where a service holds it."
+            )
+        # What the service or the way to it said, which whoever runs the server reads, without the body of its answer:
+        # that of a Decrypt is the key.
+        said = str(error).partition(" Response body")[0]
+        return CannotUnlock(
+            "The keys of the encrypted content cannot be opened with "
+            f"FHIR_KMS_PROVIDER={self.master.provider}: {said}. "
+            "See that it is reached and lets this server in. Keys that a file seals are moved to it by "
+            "`fhir-server master-key rotate`."
+        )
+
 
 def vault_of(database: Database) -> Vault:
     """The vault of a database handle. Raises FhirError 503 where it was opened without a master key."""
@@ -177,10 +201,3 @@ def vault_of(database: Database) -> Vault:
 
 def _shut() -> outcome.FhirError:
     return outcome.VAULT_SHUT("What is encrypted cannot be opened with the master key of this server.")
-
-
-def _cannot_unlock() -> CannotUnlock:
-    return CannotUnlock(
-        "The keys of the encrypted content cannot be opened with this master key. "
-        "Set FHIR_MASTER_KEY_FILE to the file they were sealed with."
-    )

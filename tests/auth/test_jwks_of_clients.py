@@ -4,18 +4,15 @@ import asyncio
 import contextlib
 import json
 import ssl
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.jwk import ECKey, RSAKey
 
 from smart_auth import jwks_of_clients
 from smart_auth.jwks_of_clients import FetchedJwks, JwksUnavailable, fetch_jwks
 from tests.auth.oauth import EC_KEY, RSA_KEY, OAuth, signed
+from tests.certificates import self_signed
 
 JWKS_URI = "https://backend.test/jwks.json"
 
@@ -108,7 +105,7 @@ async def test_over_https_the_certificate_must_be_of_the_name_and_of_an_authorit
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fine = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"keys":[]}'
-    own, strangers = certificate(tmp_path / "own", "localhost"), certificate(tmp_path / "other", "backend.test")
+    own, strangers = self_signed(tmp_path / "own", "localhost"), self_signed(tmp_path / "other", "backend.test")
     async with http_server(fine, own) as port, http_server(fine, strangers) as misnamed:
         with pytest.raises(JwksUnavailable, match="could not be fetched"):
             await fetch_jwks(f"https://localhost:{port}/jwks.json")
@@ -139,29 +136,6 @@ async def test_over_https_the_certificate_must_be_of_the_name_and_of_an_authorit
 async def test_addresses_where_no_client_lives_are_not_asked(url: str) -> None:
     with pytest.raises(JwksUnavailable, match=r"leads to an address|must be"):
         await fetch_jwks(url)
-
-
-def certificate(folder: Path, name: str) -> ssl.SSLContext:
-    """TLS by a certificate that signs itself; it stands in `folder` as cert.pem."""
-    folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-    begin = datetime.now(UTC) - timedelta(days=1)
-    made = (
-        x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-        .not_valid_before(begin)
-        .not_valid_after(begin + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (folder / "cert.pem").write_bytes(made.public_bytes(pem))
-    private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "key.pem").write_bytes(private)
-    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    tls.load_cert_chain(folder / "cert.pem", folder / "key.pem")
-    return tls
 
 
 class http_server:  # noqa: N801 (used as a function)

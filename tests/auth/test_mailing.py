@@ -1,22 +1,8 @@
 """Mail over SMTP: to a real mail server in this process, with TLS and without, and into the demo's mailbox."""
 
-import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, LoginPassword
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import SecretStr
 
 from fhir_server.mailing import Relay, mail_of
@@ -25,72 +11,12 @@ from smart_auth.mail import NO_MAIL, CannotDeliver, Message, Outbox
 from smart_auth.mailbox import NEWEST, Mailbox
 from smart_auth.sealing import Seal
 from tests.auth.clock import Clock
+from tests.auth.inbox import Inbox, mail_server
 from tests.auth.memory_documents import MemoryDocuments
+from tests.certificates import self_signed
 from tests.conftest import free_port
 
 LETTER = Message("ann@example.org", "Confirm your address", "Ünser link:\n\nhttps://fhir.test/auth/confirm?token=t\n")
-
-
-@dataclass(slots=True)
-class Inbox:
-    """What a mail server was handed; `answer` is what it says to the address or to the letter."""
-
-    letters: list[EmailMessage] = field(default_factory=list)
-    to: list[str] = field(default_factory=list)
-    users: list[bytes] = field(default_factory=list)
-    answer_to_address: str = "250 OK"
-    answer_to_letter: str = "250 OK"
-
-    async def handle_RCPT(self, server: Any, session: Any, envelope: Any, address: str, options: Any) -> str:  # noqa: N802
-        if self.answer_to_address.startswith("250"):
-            envelope.rcpt_tos.append(address)
-        return self.answer_to_address
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802
-        self.to += envelope.rcpt_tos
-        self.letters.append(message_from_bytes(envelope.content, policy=policy.default))
-        return self.answer_to_letter
-
-    def allowed(self, server: Any, session: Any, envelope: Any, mechanism: str, sent: Any) -> AuthResult:
-        assert isinstance(sent, LoginPassword)
-        self.users.append(sent.login)
-        return AuthResult(success=sent.password == b"pa ss@word")
-
-
-@contextmanager
-def mail_server(inbox: Inbox, **options: Any) -> Iterator[int]:
-    controller = Controller(inbox, hostname="127.0.0.1", port=free_port(), **options)
-    controller.start()
-    try:
-        yield controller.port
-    finally:
-        controller.stop()
-
-
-def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS with a certificate of its own making, and where that certificate is."""
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "mail.test")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path, key_path = folder / "mail.pem", folder / "mail.key"
-    path.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    key_path.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(path, key_path)
-    return context, path
 
 
 def relay(port: int, query: str = "?starttls=off", scheme: str = "smtp", user: str = "") -> Relay:
@@ -118,7 +44,7 @@ async def test_over_starttls_the_name_and_password_of_the_settings_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox = Inbox()
-    context, path = certificate(tmp_path)
+    context, path = self_signed(tmp_path, "127.0.0.1"), tmp_path / "cert.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with mail_server(inbox, tls_context=context, require_starttls=True, authenticator=inbox.allowed) as port:
         await relay(port, "", user="portal:pa%20ss%40word@")(LETTER)
@@ -131,7 +57,7 @@ async def test_over_starttls_the_name_and_password_of_the_settings_are_said(
 
 async def test_a_certificate_that_nobody_vouches_for_is_not_trusted(tmp_path: Path) -> None:
     inbox = Inbox()
-    context, _ = certificate(tmp_path)
+    context = self_signed(tmp_path, "127.0.0.1")
     with mail_server(inbox, tls_context=context) as port:
         for query in ("", "?starttls=auto"):
             with pytest.raises(CannotDeliver) as caught:
@@ -151,7 +77,7 @@ async def test_tls_from_the_beginning_is_spoken_where_the_address_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox = Inbox()
-    context, path = certificate(tmp_path)
+    context, path = self_signed(tmp_path, "127.0.0.1"), tmp_path / "cert.pem"
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with mail_server(inbox, ssl_context=context) as port:
         await relay(port, "", scheme="smtps")(LETTER)

@@ -4,66 +4,20 @@ docs/people/mail.md, docs/adr/0029-an-outbox-for-mail.md
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
-from pydantic import SecretStr
 from pymongo import MongoClient
 
-from fhir_server.app import create_app
 from fhir_server.core.write_plan import Notice
-from fhir_server.settings import Settings
 from fhir_server.store import notices as stored
 from fhir_server.store.mongo import Database
-from smart_auth.access import AccessContext
-from tests.auth.test_mailing import Inbox, mail_server
-from tests.rest.access import BASE, FixedGuard, as_bearer, scopes
+from tests.auth.inbox import Inbox, mail_server
+from tests.auth.told import people, server, until
+from tests.rest.access import as_bearer
 
-ANNA = AccessContext(
-    "anna", "app", "patient", scopes("patient/*.cruds"), fhir_user="Patient/anna", patients=("anna",), patient="anna"
-)
-DR = AccessContext("dr", "chart", "practitioner", scopes("user/*.cruds"), fhir_user="Practitioner/dr")
-SYSTEM = AccessContext("system", "exchange", "system", scopes("system/*.cruds"))
 SECRET_TOPIC, SECRET_WORDS = "Tender swelling", "a lump under my arm"
-
-WORLD: list[dict[str, Any]] = [
-    {
-        "resourceType": "Patient",
-        "id": "anna",
-        "telecom": [{"system": "email", "value": "anna@example.org"}],
-        "generalPractitioner": [{"reference": "Practitioner/dr"}],
-    },
-    {"resourceType": "Practitioner", "id": "dr", "telecom": [{"system": "email", "value": "dr@example.org"}]},
-    {"resourceType": "Practitioner", "id": "none"},
-]
-
-
-@asynccontextmanager
-async def server(uri: str, name: str, port: int) -> AsyncIterator[tuple[FastAPI, httpx.AsyncClient]]:
-    settings = Settings(
-        auth="smart",
-        mongodb_uri=SecretStr(uri),
-        mongodb_database=name,
-        mail_url=SecretStr(f"smtp://127.0.0.1:{port}?starttls=off"),
-    )
-    app = create_app(settings, FixedGuard({"anna": ANNA, "dr": DR, "system": SYSTEM}))
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url=f"{BASE}/", timeout=30) as client:
-            yield app, client
-
-
-async def people(app: FastAPI, api: httpx.AsyncClient) -> None:
-    for resource in WORLD:
-        place = f"{resource['resourceType']}/{resource['id']}"
-        assert (await api.put(place, json=resource, headers=as_bearer("system"))).status_code == 201
-    accounts = app.state.authorization.accounts
-    await accounts.add("anna", "", "patient", fhir_user="Patient/anna", patients=("anna",))
-    await accounts.add("dr", "", "practitioner", fhir_user="Practitioner/dr")
 
 
 def message(**more: Any) -> dict[str, Any]:
@@ -76,12 +30,6 @@ def message(**more: Any) -> dict[str, Any]:
         "payload": [{"contentString": SECRET_WORDS}],
         **more,
     }
-
-
-async def until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
 
 
 async def test_one_mail_for_each_message_and_none_of_its_words(

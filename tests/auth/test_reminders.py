@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 from pymongo import MongoClient
 
-from tests.auth.test_mailing import Inbox, mail_server
-from tests.auth.test_notices import people, server, until
+from tests.auth.inbox import Inbox, mail_server
+from tests.auth.told import people, server, until
 from tests.rest.access import as_bearer
 
 REMINDER = {

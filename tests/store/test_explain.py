@@ -18,11 +18,11 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.joins import Resolved
 from fhir_server.interactions.merging import Part
 from fhir_server.interactions.reading import Reading
-from fhir_server.search.index import INDEXED_SORT
 from fhir_server.search.page import Position
 from fhir_server.search.parse import parse
 from fhir_server.search.plan import plan
 from fhir_server.search.query import Query
+from fhir_server.search.sort_keys import INDEXED_SORT
 from fhir_server.store import cost, mongo, search
 from fhir_server.store.explain import Explained, explain
 from fhir_server.store.mongo import Database

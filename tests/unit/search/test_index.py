@@ -13,8 +13,9 @@ from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.parameter_set import ParameterSet
 from fhir_server.definitions.registry import resource_types
 from fhir_server.definitions.search_parameters import SearchParameter, search_parameters
-from fhir_server.search.index import INDEXED_SORT, index_values, is_sortable
+from fhir_server.search.index import index_values
 from fhir_server.search.parameter_types.date import FAR_FUTURE, FAR_PAST
+from fhir_server.search.sort_keys import INDEXED_SORT, is_sortable
 from fhir_server.store.rows import INDEX_VERSION, index_fields, indexed_by
 from tests.require import require_data
 
