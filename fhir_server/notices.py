@@ -149,6 +149,8 @@ class Notices:
             return await self._of_patients(await self._patients_of_relative(id))
         if type == "Practitioner":
             return await self._of_accounts({"fhir_user": place}, "Practitioner", id)
+        if type in ("Organization", "HealthcareService"):
+            return await self._of_record(type, id)
         if type != "Patient":
             return []
         return await self._of_patients([id]) or await self._of_patients(await self._acting_for(id))
@@ -164,10 +166,12 @@ class Notices:
         if not own:
             return []
         confirmed = [each.email for each in own if each.email and each.email_verified_at is not None]
-        if not confirmed:
-            record = await self._read(type, id)
-            confirmed = [] if record is None else [telecom_value(record, "email", now().date())]
-        return [each for each in dict.fromkeys(confirmed) if is_address(each)]
+        return [each for each in dict.fromkeys(confirmed) if is_address(each)] or await self._of_record(type, id)
+
+    async def _of_record(self, type: str, id: str) -> list[str]:
+        record = await self._read(type, id)
+        address = "" if record is None else telecom_value(record, "email", now().date())
+        return [address] if is_address(address) else []
 
     async def _acting_for(self, patient: str) -> list[str]:
         """The patients who act for one who has no account, and see all of that record."""

@@ -76,6 +76,14 @@ async def places(database: Database, moment: int, organisations: tuple[str, ...]
     )
 
 
+async def people_at(database: Database, moment: int, place: str, limit: int) -> tuple[str, ...]:
+    """The Practitioners who have a role at an organisation or for a service, active and current; of `limit` roles."""
+    parameter = "organization" if place.startswith("Organization/") else "service"
+    naming = current("PractitionerRole", moment, (f"{parameter}|{place}",))
+    found = await referred(database, naming, ("practitioner|Practitioner/",), limit)
+    return tuple(dict.fromkeys(_split(token)[1] for _, tokens in found for token in tokens))
+
+
 async def _elsewhere(
     database: Database, moment: int, people: frozenset[str], tokens: tuple[str, ...]
 ) -> frozenset[str]:

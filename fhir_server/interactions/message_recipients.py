@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from fhir_server.care import messaging
+from fhir_server.care.contact import telecom_value
 from fhir_server.care.visit_places import is_federal
 from fhir_server.core.codec import encode
 from fhir_server.core.instant import now
 from fhir_server.core.resource import Resource
 from fhir_server.interactions import facts
+from fhir_server.interactions.care_places import people_at
 from fhir_server.interactions.care_relation import care_relations
 from fhir_server.interactions.care_team import members
 from fhir_server.interactions.context import RequestContext
@@ -22,10 +24,14 @@ from fhir_server.search.parameter_types.date import to_milliseconds
 _MOST = 20
 """Recipients of one message."""
 
+_MOST_AT_WORK = 50
+"""Roles at an organisation without an address of its own whose people are told of a message to it."""
+
 _DEEP = 6
 """Organizations of which one is part of the other."""
 
 _STAFF = frozenset({"CareTeam", "HealthcareService", "Organization", "Practitioner", "PractitionerRole"})
+_INBOXES = frozenset({"HealthcareService", "Organization"})
 _AT = {"PractitionerRole": "organization", "HealthcareService": "providedBy"}
 
 
@@ -71,7 +77,9 @@ async def recipients_of(
 
 
 async def told_of(context: RequestContext, found: Recipients, sender: str) -> tuple[str, ...]:
-    """The Patients and Practitioners who are told of a message, but for its sender: of a team its members of today."""
+    """The Patients and Practitioners who are told of a message, but for its sender: of a team its members of today. An
+    organisation or a service that has an address for mail is told there, another one by those who work for it.
+    """
     told: dict[str, None] = {}
     moment = to_milliseconds(now())
     for place in found.places:
@@ -89,6 +97,10 @@ async def told_of(context: RequestContext, found: Recipients, sender: str) -> tu
                 if each.begins <= moment <= each.ends
             )
             told |= dict.fromkeys(each for each in people if each.startswith("Practitioner/"))
+        elif type in _INBOXES and resource is not None and telecom_value(resource, "email", now().date()):
+            told[place] = None
+        elif type in _INBOXES:
+            told |= dict.fromkeys(await people_at(context.server.database, moment, place, _MOST_AT_WORK))
     told.pop(sender, None)
     return tuple(told)
 

@@ -59,6 +59,63 @@ async def test_one_mail_for_each_message_and_none_of_its_words(
     assert mongodb[database_name]["server.notices"].count_documents({}) == 0
 
 
+FACILITY = {"system": "urn:fhir-server:federal:dmis-id", "value": "Z1"}
+WORKPLACES: list[dict[str, Any]] = [
+    {
+        "resourceType": "Organization",
+        "id": "clinic",
+        "identifier": [FACILITY],
+        "telecom": [{"system": "email", "value": "clinic@example.org"}],
+    },
+    {"resourceType": "Organization", "id": "ward", "identifier": [FACILITY]},
+    {
+        "resourceType": "HealthcareService",
+        "id": "sleep",
+        "providedBy": {"reference": "Organization/clinic"},
+        "telecom": [{"system": "email", "value": "sleep@example.org"}],
+    },
+    {
+        "resourceType": "PractitionerRole",
+        "id": "dr-ward",
+        "practitioner": {"reference": "Practitioner/dr"},
+        "organization": {"reference": "Organization/ward"},
+    },
+    {
+        "resourceType": "PractitionerRole",
+        "id": "former",
+        "active": False,
+        "practitioner": {"reference": "Practitioner/none"},
+        "organization": {"reference": "Organization/ward"},
+    },
+]
+
+
+async def test_an_organisation_is_told_at_its_address_or_else_who_works_there(
+    mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str
+) -> None:
+    inbox = Inbox()
+    with mail_server(inbox) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            for each in WORKPLACES:
+                place = f"{each['resourceType']}/{each['id']}"
+                assert (await api.put(place, json=each, headers=as_bearer("system"))).status_code == 201
+            for place in ("Organization/clinic", "HealthcareService/sleep", "Organization/ward"):
+                sent = message(recipient=[{"reference": place}])
+                answer = await api.post("Communication", json=sent, headers=as_bearer("anna"))
+                assert answer.status_code == 201, answer.text
+            # Who writes is not told of it.
+            own = message(
+                sender={"reference": "Practitioner/dr"},
+                recipient=[{"reference": "Organization/ward"}, {"reference": "Patient/anna"}],
+            )
+            assert (await api.post("Communication", json=own, headers=as_bearer("dr"))).status_code == 201
+            await until(lambda: mongodb[database_name]["server.notices"].count_documents({}) == 0)
+            await until(lambda: mongodb[database_name]["auth.outbox"].count_documents({}) == 0)
+    expected = ["anna@example.org", "clinic@example.org", "dr@example.org", "sleep@example.org"]
+    assert sorted(inbox.to) == expected
+
+
 async def test_what_waits_when_the_server_dies_is_told_once_it_is_back(
     mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str
 ) -> None:
