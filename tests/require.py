@@ -57,6 +57,16 @@ def require_jars(project: str) -> Path:
     return found
 
 
+def require_cda_schema() -> Path:
+    """The jar with the XML schema of CDA documents, with the extensions of C-CDA, under schema/ccda."""
+    artifact = "org.openehealth.ipf.modules:ipf-modules-cda-core:3.6.3"
+    found = ROOT / ".packages" / "cda" / "ipf-modules-cda-core-3.6.3.jar"
+    if not found.is_file():
+        command = f"mvn dependency:copy -Dartifact={artifact} -DoutputDirectory=$PWD/.packages/cda"
+        _absent(f"no jar under .packages/cda ({command})")
+    return found
+
+
 def java_options(project: str) -> list[str]:
     """What java needs to run a program with those jars, its log quiet below warnings."""
     # A program of a few seconds is compiled once at most: 6.6 s of processor time instead of 15.
