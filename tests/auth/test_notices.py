@@ -4,7 +4,6 @@ docs/people/mail.md, docs/adr/0029-an-outbox-for-mail.md
 """
 
 import asyncio
-from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from fhir_server.core.write_plan import Notice
 from fhir_server.store import notices as stored
 from fhir_server.store.mongo import Database
 from tests.auth.inbox import Inbox, mail_server
-from tests.auth.told import people, server, until
+from tests.auth.told import people, server, two_workers, until
 from tests.rest.access import as_bearer
 
 SECRET_TOPIC, SECRET_WORDS = "Tender swelling", "a lump under my arm"
@@ -36,19 +35,14 @@ async def test_one_mail_for_each_message_and_none_of_its_words(
     mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str
 ) -> None:
     inbox = Inbox()
-    with mail_server(inbox) as port:
-        async with AsyncExitStack() as running:
-            # Two workers: both look for what is due.
-            app, api = await running.enter_async_context(server(mongodb_uri, database_name, port))
-            await running.enter_async_context(server(mongodb_uri, database_name, port))
-            await people(app, api)
-            for _ in range(7):
-                answer = await api.post("Communication", json=message(), headers=as_bearer("anna"))
-                assert answer.status_code == 201, answer.text
-            reply = message(sender={"reference": "Practitioner/dr"}, recipient=[{"reference": "Patient/anna"}])
-            assert (await api.post("Communication", json=reply, headers=as_bearer("dr"))).status_code == 201
-            await until(lambda: len(inbox.letters) >= 8)
-            await asyncio.sleep(3)
+    async with two_workers(mongodb_uri, database_name, inbox) as api:
+        for _ in range(7):
+            answer = await api.post("Communication", json=message(), headers=as_bearer("anna"))
+            assert answer.status_code == 201, answer.text
+        reply = message(sender={"reference": "Practitioner/dr"}, recipient=[{"reference": "Patient/anna"}])
+        assert (await api.post("Communication", json=reply, headers=as_bearer("dr"))).status_code == 201
+        await until(lambda: len(inbox.letters) >= 8)
+        await asyncio.sleep(3)
     assert sorted(inbox.to) == ["anna@example.org"] + ["dr@example.org"] * 7
     assert len({each["Message-ID"] for each in inbox.letters}) == 8
     for each in inbox.letters:

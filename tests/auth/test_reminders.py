@@ -3,7 +3,6 @@
 https://hl7.org/fhir/R4/communicationrequest.html
 """
 
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ import httpx
 from pymongo import MongoClient
 
 from tests.auth.inbox import Inbox, mail_server
-from tests.auth.told import people, server, until
+from tests.auth.told import people, server, two_workers, until
 from tests.rest.access import as_bearer
 
 REMINDER = {
@@ -48,22 +47,18 @@ async def test_a_reminder_is_given_once_with_two_workers(
     mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str
 ) -> None:
     inbox = Inbox()
-    with mail_server(inbox) as port:
-        async with AsyncExitStack() as running:
-            app, api = await running.enter_async_context(server(mongodb_uri, database_name, port))
-            await running.enter_async_context(server(mongodb_uri, database_name, port))
-            await people(app, api)
-            answer = await set_one(api, occurrenceDateTime=at(seconds=3))
-            assert answer.status_code == 201, answer.text
-            assert answer.json()["recipient"] == [{"reference": "Patient/anna"}]
-            assert await given(api) == []
-            await until(lambda: len(inbox.letters) >= 1)
-            await until(lambda: mongodb[database_name]["server.notices"].count_documents({}) == 0)
-            (told,) = await given(api)
-            assert told["payload"] == [{"contentString": "Take the blue pill"}]
-            assert told["basedOn"] == [{"reference": f"CommunicationRequest/{answer.json()['id']}"}]
-            done = await api.get(f"CommunicationRequest/{answer.json()['id']}", headers=as_bearer("anna"))
-            assert done.json()["status"] == "completed"
+    async with two_workers(mongodb_uri, database_name, inbox) as api:
+        answer = await set_one(api, occurrenceDateTime=at(seconds=3))
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["recipient"] == [{"reference": "Patient/anna"}]
+        assert await given(api) == []
+        await until(lambda: len(inbox.letters) >= 1)
+        await until(lambda: mongodb[database_name]["server.notices"].count_documents({}) == 0)
+        (told,) = await given(api)
+        assert told["payload"] == [{"contentString": "Take the blue pill"}]
+        assert told["basedOn"] == [{"reference": f"CommunicationRequest/{answer.json()['id']}"}]
+        done = await api.get(f"CommunicationRequest/{answer.json()['id']}", headers=as_bearer("anna"))
+        assert done.json()["status"] == "completed"
     assert [each["Subject"] for each in inbox.letters] == ["A reminder that you set"]
     assert "pill" not in inbox.letters[0].as_string()
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from fhir_server.app import create_app
 from fhir_server.settings import Settings
 from smart_auth.access import AccessContext
+from tests.auth.inbox import Inbox, mail_server
 from tests.rest.access import BASE, FixedGuard, as_bearer, scopes
 
 ANNA = AccessContext(
@@ -45,6 +46,15 @@ async def server(uri: str, name: str, port: int) -> AsyncIterator[tuple[FastAPI,
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=f"{BASE}/", timeout=30) as client:
             yield app, client
+
+
+@asynccontextmanager
+async def two_workers(uri: str, name: str, inbox: Inbox) -> AsyncIterator[httpx.AsyncClient]:
+    """One of two workers that both look for what is due, with the people."""
+    with mail_server(inbox) as port:
+        async with server(uri, name, port) as (app, api), server(uri, name, port):
+            await people(app, api)
+            yield api
 
 
 async def people(app: FastAPI, api: httpx.AsyncClient) -> None:
