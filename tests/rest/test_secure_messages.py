@@ -335,6 +335,19 @@ async def test_a_patients_draft_is_changed_deleted_and_sent_by_them_alone(world:
     assert await seen(world, "anna", draft["id"]) == 410
 
 
+async def test_a_deleted_draft_is_not_brought_back_in_another_name(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "dr", draft_of_staff())
+    assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("dr"))).status_code == 204
+    forged = draft | {
+        "status": "completed",
+        "sender": {"reference": "Practitioner/nurse"},
+        "recipient": [{"reference": "Patient/anna"}, {"reference": "Practitioner/dr"}],
+    }
+    assert (await send(world, "dr", forged)).status_code == 404
+    assert (await send(world, "dr", forged | {"sender": draft["sender"]})).status_code == 404
+    assert await seen(world, "anna", draft["id"]) == 404
+
+
 async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncClient) -> None:
     draft = await sent(world, "anna", message(status="preparation"))
     import asyncio
