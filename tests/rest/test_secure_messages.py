@@ -348,6 +348,19 @@ async def test_a_deleted_draft_is_not_brought_back_in_another_name(world: httpx.
     assert await seen(world, "anna", draft["id"]) == 404
 
 
+async def test_nobody_in_the_family_changes_sends_or_deletes_anothers_draft(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "mother", message(status="preparation"))
+    for changed in ({"payload": [{"contentString": "I never wrote that"}]}, {"status": "completed"}):
+        assert (await send(world, "anna", draft | changed)).status_code in (403, 404)
+    patch = [{"op": "replace", "path": "/status", "value": "completed"}]
+    headers = as_bearer("anna") | {"content-type": "application/json-patch+json"}
+    place = f"Communication/{draft['id']}"
+    assert (await world.patch(place, json=patch, headers=headers)).status_code in (403, 404)
+    assert (await world.delete(place, headers=as_bearer("anna"))).status_code in (403, 404)
+    done = await sent(world, "mother", draft | {"status": "completed"})
+    assert (done["sender"]["reference"], done["payload"]) == ("Patient/ben", draft["payload"])
+
+
 async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncClient) -> None:
     draft = await sent(world, "anna", message(status="preparation"))
     import asyncio
