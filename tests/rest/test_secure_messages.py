@@ -402,6 +402,23 @@ async def test_a_file_of_a_sent_message_stays_as_it_is(world: httpx.AsyncClient)
     assert base64.b64decode((await world.get(place, headers=as_bearer("anna"))).json()["data"]) == PDF
 
 
+async def test_one_bundle_does_not_send_a_draft_and_delete_its_file(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "dr", draft_of_staff() | {"payload": [{"contentString": "See"}, attached()]})
+    url = draft["payload"][1]["contentAttachment"]["url"]
+    place = f"Communication/{draft['id']}"
+    entries = [
+        {"resource": draft | {"status": "completed"}, "request": {"method": "PUT", "url": place}},
+        {"request": {"method": "DELETE", "url": url}},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await world.post("", json=bundle, headers=as_bearer("dr"))
+    refused(answer, 422, "Bundle.entry[0].resource.payload[1].contentAttachment.url")
+    assert (await world.get(place, headers=as_bearer("dr"))).json()["status"] == "preparation"
+    gone = [{"request": {"method": "DELETE", "url": each}} for each in (place, url)]
+    answer = await world.post("", json=bundle | {"entry": gone}, headers=as_bearer("dr"))
+    assert answer.status_code == 200, answer.text
+
+
 async def test_a_file_uploaded_first_is_attached_by_its_url(world: httpx.AsyncClient) -> None:
     binary = {
         "resourceType": "Binary",
