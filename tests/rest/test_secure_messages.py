@@ -419,6 +419,51 @@ async def test_one_bundle_does_not_send_a_draft_and_delete_its_file(world: httpx
     assert answer.status_code == 200, answer.text
 
 
+def note(url: str) -> Resource:
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": "Patient/anna"},
+        "content": [{"attachment": {"contentType": "application/pdf", "url": url}}],
+    }
+
+
+async def test_nobody_comes_to_read_a_file_by_naming_it(world: httpx.AsyncClient) -> None:
+    file = {"payload": [{"contentString": "See"}, attached()]}
+    draft = await sent(world, "dr", draft_of_staff() | file)
+    private = await sent(world, "anna", message(recipient=[{"reference": "Practitioner/dr"}], **file))
+    for who, held in (("anna", draft), ("nurse", private)):
+        url = held["payload"][1]["contentAttachment"]["url"]
+        refused(await send(world, who, note(url)), 403, "DocumentReference")
+        assert (await world.get(url, headers=as_bearer(who))).status_code == 404
+    own = await sent(world, "nurse", note("Binary/nowhere"))
+    refused(await send(world, "nurse", own | {"content": note(url)["content"]}), 403, "DocumentReference")
+    await sent(world, "anna", note(url))
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced"])
+async def test_what_a_draft_held_once_stays_its_writers(world: httpx.AsyncClient, change: str) -> None:
+    draft = await sent(world, "dr", draft_of_staff() | {"payload": [{"contentString": "See"}, attached()]})
+    url = draft["payload"][1]["contentAttachment"]["url"]
+    if change == "deleted":
+        assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("dr"))).status_code == 204
+    else:
+        await sent(world, "dr", draft | {"status": "completed", "payload": [{"contentString": "See"}]})
+    for who, status in (("dr", 200), ("anna", 404), ("nurse", 404)):
+        for place in (url, f"{url}/_history", f"{url}/_history/1"):
+            assert (await world.get(place, headers=as_bearer(who))).status_code == status, (who, place)
+
+
+async def test_a_patient_still_reads_what_their_own_note_held(world: httpx.AsyncClient) -> None:
+    own = {"content-type": "image/png", "x-security-context": "Patient/anna"}
+    uploaded = await world.post("Binary", content=PNG, headers=as_bearer("anna") | own)
+    url = f"Binary/{uploaded.json()['id']}"
+    draft = await sent(world, "anna", message(status="preparation", payload=[{"contentAttachment": {"url": url}}]))
+    assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("anna"))).status_code == 204
+    assert (await world.get(url, headers=as_bearer("anna"))).status_code == 200
+    await sent(world, "anna", message(payload=[{"contentString": "See"}, {"contentAttachment": {"url": url}}]))
+
+
 async def test_a_file_uploaded_first_is_attached_by_its_url(world: httpx.AsyncClient) -> None:
     binary = {
         "resourceType": "Binary",
