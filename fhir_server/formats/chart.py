@@ -90,7 +90,9 @@ def name_of(resource: Resource) -> str:
         return human_name(names)
     devices = resource.get("deviceName", ())
     return (
-        concept(resource.get("code")) or concept(resource.get("type")) or plain(devices[0]["name"] if devices else "")
+        concept(resource.get("code"))
+        or concept(resource.get("type"))
+        or plain(devices[0].get("name") if devices else "")
     )
 
 

@@ -95,6 +95,18 @@ async def test_what_a_resource_contains_is_found_in_linear_time(context: Request
     assert time.monotonic() - begun < 8
 
 
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_device_whose_name_is_not_known_does_no_harm(context: RequestContext, path: str) -> None:
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    nameless = {"_name": {"extension": [absent]}, "type": "other"}
+    mine = {"reference": "Patient/worn"}
+    await put(context, {"resourceType": "Patient", "id": "worn"})
+    await put(context, {"resourceType": "Device", "id": "worn-d", "patient": mine, "deviceName": [nameless]})
+    use = {"resourceType": "DeviceUseStatement", "id": "worn-u", "status": "active", "subject": mine}
+    await put(context, use | {"device": {"reference": "Device/worn-d"}})
+    assert await told(context, patient("worn"), f"Patient/worn/{path}")
+
+
 async def test_many_documents_are_made_at_the_same_time(context: RequestContext) -> None:
     asked = [told(context, patient(id), f"Patient/{id}/$record-pdf") for id in ("anna", "ben") * 6]
     for id, text in zip(("anna", "ben") * 6, await asyncio.gather(*asked), strict=True):
