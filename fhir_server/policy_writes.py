@@ -155,8 +155,8 @@ def _bounds(sight: Sight, access: AccessContext, type: str, method: Method) -> B
     owners = _owners(reach)
     if method == "DELETE":
         return Bounds(content, None if whole else row_filter(reach), False, access.agency, owners)
-    # Patients bring nothing back that was deleted.
-    revives = creates and access.kind != "patient"
+    # Patients bring nothing back that was deleted, and nobody a message: who speaks in it was asked as it was made.
+    revives = creates and access.kind != "patient" and not (is_person(access) and type in PARTICIPANTS)
     filters = [each for each in (row_filter(reach), {} if revives else _LIVE) if each]
     within = None if whole and creates else {"$and": filters} if len(filters) > 1 else (filters or [{}])[0]
     # A hidden id looks like a free one: who is bound to patients, or lacks the scope, creates by POST alone.

@@ -29,6 +29,9 @@ class Chart:
     referred: Mapping[str, Resource] = field(default_factory=dict)
     whole: frozenset[str] = frozenset()
     own_bases: tuple[str, ...] = ()
+    _contained: dict[int, tuple[Resource, Mapping[str, Resource]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def of(self, type: str) -> Sequence[Resource]:
         """The resources of a type, newest first."""
@@ -45,8 +48,18 @@ class Chart:
         if not isinstance(text, str):
             return None
         if text.startswith("#"):
-            return next((each for each in within.get("contained", ()) if each.get("id") == text[1:]), None)
+            return self._inside(within).get(text[1:])
         return self.referred.get(self.local(text) or "")
+
+    def _inside(self, within: Resource) -> Mapping[str, Resource]:
+        """What a resource contains by id. Kept: one that contains thousands may refer to each of them. The resource is
+        kept with it, so that its address is no other one's.
+        """
+        found = self._contained.get(id(within))
+        if found is None:
+            inside = {each["id"]: each for each in reversed(within.get("contained", ())) if "id" in each}
+            found = self._contained[id(within)] = (within, inside)
+        return found[1]
 
     def local(self, text: str) -> str | None:
         """The place of a resource of this server that a reference names (`Practitioner/p7`); None for any other."""
@@ -77,7 +90,9 @@ def name_of(resource: Resource) -> str:
         return human_name(names)
     devices = resource.get("deviceName", ())
     return (
-        concept(resource.get("code")) or concept(resource.get("type")) or plain(devices[0]["name"] if devices else "")
+        concept(resource.get("code"))
+        or concept(resource.get("type"))
+        or plain(devices[0].get("name") if devices else "")
     )
 
 

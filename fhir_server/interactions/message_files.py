@@ -133,9 +133,12 @@ async def _referred(
             "A file of a message is a Binary of this server (Binary/...), or comes as data.", f"{element}.url"
         )
     id = place.partition("/")[2]
-    planned = [each for each in plan.documents if isinstance(each, Put) and (each.type, each.id) == (FILE, id)]
-    if planned:
-        binary = planned[0].resource if planned[0].index.owners == (subject,) else None
+    planned = next((each for each in plan.documents if (each.type, each.id) == (FILE, id)), None)
+    if isinstance(planned, Put):
+        binary = planned.resource if planned.index.owners == (subject,) else None
+    elif planned is not None:
+        # The same Bundle deletes it: the message would be sent with a file that nobody opens.
+        binary = None
     else:
         binary = await _stored(context, id, subject)
     if binary is None:

@@ -11,14 +11,14 @@ from fhir_server.core import outcome
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Delete, Notice, Put, WritePlan
+from fhir_server.core.write_plan import Notice, Put, WritePlan
 from fhir_server.definitions.attached import FILE
 from fhir_server.interactions import facts, message_files
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.facts import Change, place_of
 from fhir_server.interactions.message_recipients import Recipients, recipients_of, told_of
 from fhir_server.policy import row_filter, visible
-from fhir_server.policy_writes import is_person
+from fhir_server.policy_writes import is_person, spoken_for
 from fhir_server.store import resources, turns
 
 TYPE = "Communication"
@@ -41,7 +41,7 @@ async def ruled(context: RequestContext, plan: WritePlan) -> WritePlan:
         try:
             if change.former is not None:
                 messaging.refuse_change(change.former, change.resource, is_register=not is_person(access))
-                _refuse_removal(context, change)
+                _refuse_others_draft(context, change)
             if isinstance(change.document, Put) and is_person(access):
                 plan = await _completed(context, plan, change.document, change.former)
         except FhirError as error:
@@ -49,15 +49,17 @@ async def ruled(context: RequestContext, plan: WritePlan) -> WritePlan:
     return plan
 
 
-def _refuse_removal(context: RequestContext, change: Change) -> None:
-    """Whoever wrote a draft deletes it, nobody else."""
+def _refuse_others_draft(context: RequestContext, change: Change) -> None:
+    """Whoever writes a draft changes, sends and deletes it, nobody else: the family sees it, and it would go out in the
+    name of somebody who never wrote that.
+    """
     access = context.sight.access
-    if isinstance(change.document, Delete) and access is not None and is_person(access):
-        own = _own(context)
-        sender = ((change.former or {}).get("sender") or {}).get("reference")
-        if sender not in own:
-            text = "A draft is deleted by whoever writes it."
-            raise outcome.FORBIDDEN_CONTENT(text, f"{TYPE}.sender")
+    if access is None or not is_person(access):
+        return
+    speaks_for = context.sight.places if access.kind == "practitioner" else spoken_for(context.sight)
+    if place_of(context, (change.former or {}).get("sender")) not in speaks_for:
+        text = "A draft is changed, sent and deleted by whoever writes it."
+        raise outcome.FORBIDDEN_CONTENT(text, f"{TYPE}.sender")
 
 
 async def _completed(context: RequestContext, plan: WritePlan, put: Put, former: Resource | None) -> WritePlan:

@@ -7,7 +7,7 @@ say what is written besides.
 from collections.abc import Awaitable, Callable
 
 from fhir_server.core.write_plan import WritePlan
-from fhir_server.interactions import medicines, messages, reminders, visits
+from fhir_server.interactions import file_holders, medicines, messages, reminders, visits
 from fhir_server.interactions.context import RequestContext
 
 Rule = Callable[[RequestContext, WritePlan], Awaitable[WritePlan]]
@@ -15,6 +15,7 @@ Rule = Callable[[RequestContext, WritePlan], Awaitable[WritePlan]]
 
 RULES: tuple[tuple[frozenset[str], Rule], ...] = (
     (messages.TYPES, messages.ruled),
+    (file_holders.TYPES, file_holders.ruled),
     (reminders.TYPES, reminders.ruled),
     (medicines.TYPES, medicines.medicines),
     (visits.TYPES, visits.ruled),

@@ -98,11 +98,12 @@ def current_indexes(type: str) -> tuple[Index, ...]:
     if owner_rule(type).kind == "rule":
         indexes.append(_ABOUT)
     if type in HOLDERS:
-        indexes.append(Index("files", (("files", 1),), is_sparse=True))
+        indexes.append(_HELD)
     return tuple(indexes)
 
 
 _ABOUT = Index("about", (("about", 1),), is_sparse=True)
+_HELD = Index("files", (("files", 1),), is_sparse=True)
 
 
 HISTORY_INDEXES = (
@@ -150,8 +151,9 @@ def declared(collection: str) -> tuple[Index, ...]:
     if collection.startswith(AUTH_PREFIX):
         return _auth_indexes(collection.removeprefix(AUTH_PREFIX))
     if collection.endswith(HISTORY_SUFFIX):
-        is_about = owner_rule(collection.removesuffix(HISTORY_SUFFIX)).kind == "rule"
-        return (*HISTORY_INDEXES, _ABOUT) if is_about else HISTORY_INDEXES
+        type = collection.removesuffix(HISTORY_SUFFIX)
+        about = (_ABOUT,) if owner_rule(type).kind == "rule" else ()
+        return (*HISTORY_INDEXES, *about, *((_HELD,) if type in HOLDERS else ()))
     return current_indexes(collection) if collection[:1].isupper() else ()
 
 

@@ -34,7 +34,9 @@ HISTORY_SUFFIX = "_history"
 READ_FIELDS = {"version": 1, "updated": 1, "body": 1, "method": 1, "deleted": 1, "owners": 1, "file": 1}
 """Projection of a read: the search values stay in the database."""
 
-KEPT_FIELDS = READ_FIELDS | dict.fromkeys(("source", "labels", "categories", "participants", "about", "withheld"), 1)
+KEPT_FIELDS = READ_FIELDS | dict.fromkeys(
+    ("source", "labels", "categories", "participants", "about", "files", "withheld"), 1
+)
 """Projection of what a row takes with it into history."""
 
 _MEASURED_FROM_BYTES = 1024 * 1024
@@ -126,7 +128,7 @@ def tombstone(displaced: Document, version: int, updated: datetime) -> Document:
         "labels": displaced["labels"],
         "px": indexed_by(0),
     }
-    for name in ("categories", "participants", "about"):
+    for name in ("categories", "participants", "about", "files"):
         if name in displaced:
             row[name] = displaced[name]
     return row

@@ -163,7 +163,7 @@ class Browser:
                 return Seen(response, str(response.url))
             assert response.status_code == 303
             there = urljoin(str(response.url), response.headers["location"])
-            if not there.startswith(f"{ORIGIN}/"):
+            if not there.startswith(urljoin(str(response.url), "/")):
                 return Seen(response, there)
             response = await self.http.get(there)
         raise AssertionError(f"no end of redirects at {response.url}")

@@ -4,14 +4,8 @@ https://nginx.org/en/docs/http/ngx_http_ssl_module.html#ssl_verify_client
 """
 
 import asyncio
-import os
-import re
-import socket
-import ssl
-import subprocess
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,139 +16,53 @@ import lxml.html
 import pytest
 import pytest_asyncio
 import uvicorn
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from smart_auth.identity.revocation import RevocationLists
 from tests.auth.browsing import VERIFIER, asked
-from tests.auth.card_authority import CAC_NAME, SECRET, Authority, key, pem, self_signed
+from tests.auth.card_authority import SECRET, Authority, key, pem, self_signed
+from tests.auth.card_proxy import CardProxy
 from tests.auth.card_server import CardServer, card_server
-from tests.auth.test_nginx import HOST, certificates
+from tests.auth.test_nginx import HOST
 from tests.conftest import free_port
 from tests.require import require
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "people" / "cards.md"
 CARD = "/auth/card"
-
-AROUND = """
-worker_processes 1;
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr warn;
-events {{ worker_connections 256; }}
-http {{
-    access_log off;
-    client_body_temp_path {folder}/body;
-    proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi;
-    uwsgi_temp_path {folder}/uwsgi;
-    scgi_temp_path {folder}/scgi;
-    {server}
-}}
-"""
-
-
-def documented(folder: Path, port: int, behind: int) -> str:
-    """The configuration that the document tells people to write, with this machine's places in it."""
-    found = re.search(r"```nginx\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
-    assert found is not None
-    server = found[1]
-    for written, here in (
-        ("listen 443 ssl;", f"listen 127.0.0.1:{port} ssl;"),
-        ("fhir.example.org", HOST),
-        ("/etc/nginx/fhir.pem", f"{folder}/server.pem"),
-        ("/etc/nginx/fhir.key", f"{folder}/server.key"),
-        ("http://127.0.0.1:8080", f"http://127.0.0.1:{behind}"),
-        ("the secret of FHIR_CARD_PROXY_SECRET", SECRET),
-    ):
-        assert written in server, written
-        server = server.replace(written, here)
-    return AROUND.format(folder=folder, server=server)
 
 
 @dataclass(frozen=True, slots=True)
-class Front:
+class Front(CardProxy):
     """nginx with our pages behind it."""
 
     server: CardServer
-    folder: Path
-    port: int
     behind: int
-    root: Authority
-    issuer: Authority
-
-    @property
-    def origin(self) -> str:
-        return f"https://{HOST}:{self.port}"
-
-    @asynccontextmanager
-    async def browser(
-        self, certificate: x509.Certificate | None = None, own: Any = None
-    ) -> AsyncIterator[httpx.AsyncClient]:
-        """A browser with this card in its reader."""
-        context = ssl.create_default_context(cafile=str(self.folder / "ca.pem"))
-        if certificate is not None:
-            place = self.folder / "card.pem"
-            private = (own or key(f"card of {CAC_NAME}")).private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-            place.write_bytes(private + pem(certificate).encode())
-            context.load_cert_chain(place)
-        async with httpx.AsyncClient(verify=context, base_url=self.origin, timeout=20, trust_env=False) as http:
-            yield http
-
-    def revoke(self, *revoked: x509.Certificate) -> None:
-        (self.folder / "issuer.crl").write_bytes(self.issuer.revocation_list(revoked))
 
 
 @pytest_asyncio.fixture
 async def front(tmp_path: Path) -> AsyncIterator[Front]:
-    nginx, port, behind = require("nginx"), free_port(), free_port()
-    certificates(tmp_path)
-    (tmp_path / "nginx.conf").write_text(documented(tmp_path, port, behind))
+    require("nginx")
+    port, behind = free_port(), free_port()
     now = int(time.time())
+    root = Authority.root(now)
     lists = RevocationLists((tmp_path / "root.crl", tmp_path / "issuer.crl"))
-    base = f"https://{HOST}:{port}/fhir"
-    async with card_server(lists, base=base, proxy="127.0.0.1", now=now) as server:
-        root = Authority.root(now)
-        (tmp_path / "root.crl").write_bytes(root.revocation_list())
-        front = Front(server, tmp_path, port, behind, root, server.issuer)
+    async with card_server(lists, base=f"https://{HOST}:{port}/fhir", proxy="127.0.0.1", now=now) as server:
+        front = Front(tmp_path, port, root, server.issuer, server, behind)
         front.revoke()
-        as_root = ["-g", "user root;"] if os.geteuid() == 0 else []
-        command = [nginx, "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf"), *as_root]
         application = uvicorn.Server(
             uvicorn.Config(server.pages.app, port=behind, log_config=None, proxy_headers=False, lifespan="off")
         )
         serving = asyncio.create_task(application.serve())
-        running = _started(command, tmp_path / "nginx.log")
         try:
-            await _wait_for(port, running, tmp_path / "nginx.log")
-            await _wait_for(behind, running, tmp_path / "nginx.log")
-            yield front
+            with front.running(behind):
+                while not application.started:
+                    assert not serving.done()
+                    await asyncio.sleep(0.05)
+                yield front
         finally:
-            running.terminate()
-            await asyncio.to_thread(running.wait, 20)
             application.should_exit = True
             await serving
-
-
-def _started(command: list[str], log: Path) -> subprocess.Popen[bytes]:
-    with log.open("wb") as written:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=written, stderr=written)
-
-
-async def _wait_for(port: int, running: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and running.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        await asyncio.sleep(0.05)
-    said = await asyncio.to_thread(log.read_text, errors="replace")
-    raise AssertionError(f"it did not come up:\n{said}")
 
 
 async def press(http: httpx.AsyncClient, response: httpx.Response) -> httpx.Response:

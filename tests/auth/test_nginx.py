@@ -107,7 +107,7 @@ def proxied(
     with (folder / "nginx.log").open("wb") as log:
         running = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
-        _wait_for(port, running, folder / "nginx.log")
+        wait_for(port, running, folder / "nginx.log")
         yield Proxied(base, port, ca, server)
     finally:
         running.terminate()
@@ -116,7 +116,8 @@ def proxied(
         mongodb.drop_database(name)
 
 
-def _wait_for(port: int, running: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, running: subprocess.Popen[bytes], log: Path) -> None:
+    """Until somebody listens on the port. Raises AssertionError with the log where nginx ends or does not begin."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and running.poll() is None:
         with socket.socket() as probe:

@@ -47,7 +47,10 @@ class Visitor:
         """
         app = next(each for each in clients() if each.client_id == client)
         request = LaunchRequest(app, scope, self.base, asked)
-        address = await self.sent_back(request, username, patient=patient, allow=allow)
+        return await self.token_at(request, await self.sent_back(request, username, patient=patient, allow=allow))
+
+    async def token_at(self, request: "LaunchRequest", address: str) -> Json:
+        """The token response for the code in the address that the browser was sent back to."""
         answer = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
         assert answer.get("state") == request.state, address
         response = await self.exchange(request, answer["code"])
@@ -72,8 +75,13 @@ class Visitor:
     ) -> str:
         """Where a new browser ends up that was sent to this address, once this demo user has answered every page."""
         self.http.cookies.clear()
-        response = await self.http.get(address)
-        for _ in range(12):
+        return await self.onward(await self.http.get(address), username, patient=patient, allow=allow)
+
+    async def onward(
+        self, response: httpx.Response, username: str, *, patient: str | None = None, allow: Sequence[str] | None = None
+    ) -> str:
+        """Where this browser ends up from an answer on, once this demo user has answered every page."""
+        for _ in range(24):
             if response.is_redirect:
                 address = urljoin(str(response.url), response.headers["location"])
                 if not address.startswith(f"{self.origin}/"):
@@ -113,6 +121,10 @@ class Visitor:
         found: Json = response.json()
         return found
 
+    def password_of(self, username: str) -> str:
+        """What this demo user types."""
+        return next(each.password for each in users() if each.username == username)
+
     async def _answered(
         self, response: httpx.Response, username: str, patient: str | None, allow: Sequence[str] | None
     ) -> httpx.Response:
@@ -124,8 +136,7 @@ class Visitor:
             fields.setdefault(name, []).append(value)
         names = {each.get("name") for each in form.xpath(".//*[@name]")}
         if "password" in names:
-            user = next(each for each in users() if each.username == username)
-            fields |= {"username": [user.username], "password": [user.password]}
+            fields |= {"username": [username], "password": [self.password_of(username)]}
         elif "decision" in names:
             fields["decision"] = ["allow"]
             if allow is not None:

@@ -4,6 +4,7 @@ docs/adr/0036-downloads.md
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from io import BytesIO
 
@@ -72,6 +73,38 @@ async def test_text_of_any_length_and_kind_does_no_harm(context: RequestContext,
     condition = chart("loud")[2]
     await put(context, condition | {"code": {"text": "]]><!--\u200b" + "w" * 100_000}})
     assert await told(context, patient("loud"), f"Patient/loud/{path}")
+
+
+async def test_what_a_resource_contains_is_found_in_linear_time(context: RequestContext) -> None:
+    count = 6_000
+    inside = [{"resourceType": "Practitioner", "id": f"p{each}", "name": [{"family": "X"}]} for each in range(count)]
+    document = {
+        "resourceType": "DocumentReference",
+        "id": "crowd-document",
+        "status": "current",
+        "subject": {"reference": "Patient/crowd"},
+        "contained": inside,
+        "author": [{"reference": f"#p{each}"} for each in reversed(range(count))] * 2,
+        "content": [{"attachment": {"title": "X"}}],
+    }
+    await put(context, {"resourceType": "Patient", "id": "crowd"})
+    await put(context, document)
+    begun = time.monotonic()
+    assert "X; X; X" in await told(context, patient("crowd"), "Patient/crowd/$record-pdf")
+    # 20 s where each of them was looked for among all.
+    assert time.monotonic() - begun < 8
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_a_device_whose_name_is_not_known_does_no_harm(context: RequestContext, path: str) -> None:
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    nameless = {"_name": {"extension": [absent]}, "type": "other"}
+    mine = {"reference": "Patient/worn"}
+    await put(context, {"resourceType": "Patient", "id": "worn"})
+    await put(context, {"resourceType": "Device", "id": "worn-d", "patient": mine, "deviceName": [nameless]})
+    use = {"resourceType": "DeviceUseStatement", "id": "worn-u", "status": "active", "subject": mine}
+    await put(context, use | {"device": {"reference": "Device/worn-d"}})
+    assert await told(context, patient("worn"), f"Patient/worn/{path}")
 
 
 async def test_many_documents_are_made_at_the_same_time(context: RequestContext) -> None:

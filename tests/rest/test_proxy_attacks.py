@@ -126,6 +126,17 @@ async def test_a_parent_writes_for_a_small_child_and_not_in_the_name_of_one_of_1
     assert (await by_ana(family, "POST", "Communication", message("teen", "Patient/ana"))).status == 201
 
 
+async def test_a_parent_neither_changes_nor_sends_nor_deletes_what_one_of_17_is_writing(family: RequestContext) -> None:
+    draft = message("teen", "Patient/teen") | {"id": "draft"}
+    await put(family, draft)
+    changed = draft | {"payload": [{"contentString": "what I never wrote"}]}
+    for each in (changed, changed | {"status": "completed"}):
+        assert (await by_ana(family, "PUT", "Communication/draft", each)).status in (403, 404)
+    assert (await by_ana(family, "DELETE", "Communication/draft")).status in (403, 404)
+    kept = await Writers(family).now("Communication/draft")
+    assert (kept["status"], kept["payload"]) == ("preparation", draft["payload"])
+
+
 async def test_a_consent_for_research_or_an_emergency_lets_no_relative_in(family: RequestContext) -> None:
     await put(family, relative("stranger"))
     await put(family, person("kid", "stranger"))

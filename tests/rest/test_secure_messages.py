@@ -335,6 +335,32 @@ async def test_a_patients_draft_is_changed_deleted_and_sent_by_them_alone(world:
     assert await seen(world, "anna", draft["id"]) == 410
 
 
+async def test_a_deleted_draft_is_not_brought_back_in_another_name(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "dr", draft_of_staff())
+    assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("dr"))).status_code == 204
+    forged = draft | {
+        "status": "completed",
+        "sender": {"reference": "Practitioner/nurse"},
+        "recipient": [{"reference": "Patient/anna"}, {"reference": "Practitioner/dr"}],
+    }
+    assert (await send(world, "dr", forged)).status_code == 404
+    assert (await send(world, "dr", forged | {"sender": draft["sender"]})).status_code == 404
+    assert await seen(world, "anna", draft["id"]) == 404
+
+
+async def test_nobody_in_the_family_changes_sends_or_deletes_anothers_draft(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "mother", message(status="preparation"))
+    for changed in ({"payload": [{"contentString": "I never wrote that"}]}, {"status": "completed"}):
+        assert (await send(world, "anna", draft | changed)).status_code in (403, 404)
+    patch = [{"op": "replace", "path": "/status", "value": "completed"}]
+    headers = as_bearer("anna") | {"content-type": "application/json-patch+json"}
+    place = f"Communication/{draft['id']}"
+    assert (await world.patch(place, json=patch, headers=headers)).status_code in (403, 404)
+    assert (await world.delete(place, headers=as_bearer("anna"))).status_code in (403, 404)
+    done = await sent(world, "mother", draft | {"status": "completed"})
+    assert (done["sender"]["reference"], done["payload"]) == ("Patient/ben", draft["payload"])
+
+
 async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncClient) -> None:
     draft = await sent(world, "anna", message(status="preparation"))
     import asyncio
@@ -374,6 +400,68 @@ async def test_a_file_of_a_sent_message_stays_as_it_is(world: httpx.AsyncClient)
         assert (await send(world, who, changed)).status_code == 422
         assert (await world.delete(place, headers=as_bearer(who))).status_code == 422
     assert base64.b64decode((await world.get(place, headers=as_bearer("anna"))).json()["data"]) == PDF
+
+
+async def test_one_bundle_does_not_send_a_draft_and_delete_its_file(world: httpx.AsyncClient) -> None:
+    draft = await sent(world, "dr", draft_of_staff() | {"payload": [{"contentString": "See"}, attached()]})
+    url = draft["payload"][1]["contentAttachment"]["url"]
+    place = f"Communication/{draft['id']}"
+    entries = [
+        {"resource": draft | {"status": "completed"}, "request": {"method": "PUT", "url": place}},
+        {"request": {"method": "DELETE", "url": url}},
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    answer = await world.post("", json=bundle, headers=as_bearer("dr"))
+    refused(answer, 422, "Bundle.entry[0].resource.payload[1].contentAttachment.url")
+    assert (await world.get(place, headers=as_bearer("dr"))).json()["status"] == "preparation"
+    gone = [{"request": {"method": "DELETE", "url": each}} for each in (place, url)]
+    answer = await world.post("", json=bundle | {"entry": gone}, headers=as_bearer("dr"))
+    assert answer.status_code == 200, answer.text
+
+
+def note(url: str) -> Resource:
+    return {
+        "resourceType": "DocumentReference",
+        "status": "current",
+        "subject": {"reference": "Patient/anna"},
+        "content": [{"attachment": {"contentType": "application/pdf", "url": url}}],
+    }
+
+
+async def test_nobody_comes_to_read_a_file_by_naming_it(world: httpx.AsyncClient) -> None:
+    file = {"payload": [{"contentString": "See"}, attached()]}
+    draft = await sent(world, "dr", draft_of_staff() | file)
+    private = await sent(world, "anna", message(recipient=[{"reference": "Practitioner/dr"}], **file))
+    for who, held in (("anna", draft), ("nurse", private)):
+        url = held["payload"][1]["contentAttachment"]["url"]
+        refused(await send(world, who, note(url)), 403, "DocumentReference")
+        assert (await world.get(url, headers=as_bearer(who))).status_code == 404
+    own = await sent(world, "nurse", note("Binary/nowhere"))
+    refused(await send(world, "nurse", own | {"content": note(url)["content"]}), 403, "DocumentReference")
+    await sent(world, "anna", note(url))
+
+
+@pytest.mark.parametrize("change", ["deleted", "replaced"])
+async def test_what_a_draft_held_once_stays_its_writers(world: httpx.AsyncClient, change: str) -> None:
+    draft = await sent(world, "dr", draft_of_staff() | {"payload": [{"contentString": "See"}, attached()]})
+    url = draft["payload"][1]["contentAttachment"]["url"]
+    if change == "deleted":
+        assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("dr"))).status_code == 204
+    else:
+        await sent(world, "dr", draft | {"status": "completed", "payload": [{"contentString": "See"}]})
+    for who, status in (("dr", 200), ("anna", 404), ("nurse", 404)):
+        for place in (url, f"{url}/_history", f"{url}/_history/1"):
+            assert (await world.get(place, headers=as_bearer(who))).status_code == status, (who, place)
+
+
+async def test_a_patient_still_reads_what_their_own_note_held(world: httpx.AsyncClient) -> None:
+    own = {"content-type": "image/png", "x-security-context": "Patient/anna"}
+    uploaded = await world.post("Binary", content=PNG, headers=as_bearer("anna") | own)
+    url = f"Binary/{uploaded.json()['id']}"
+    draft = await sent(world, "anna", message(status="preparation", payload=[{"contentAttachment": {"url": url}}]))
+    assert (await world.delete(f"Communication/{draft['id']}", headers=as_bearer("anna"))).status_code == 204
+    assert (await world.get(url, headers=as_bearer("anna"))).status_code == 200
+    await sent(world, "anna", message(payload=[{"contentString": "See"}, {"contentAttachment": {"url": url}}]))
 
 
 async def test_a_file_uploaded_first_is_attached_by_its_url(world: httpx.AsyncClient) -> None:
