@@ -18,7 +18,7 @@ from joserfc.jwk import KeySet
 from seeds.accounts import clients, dod_id
 from seeds.registry import Entry, enrolled
 from tests.auth.browsing import Browser, Seen
-from tests.auth.test_mailing import Inbox, mail_server
+from tests.auth.inbox import Inbox, mail_server
 from tests.auth.visitor import Json, LaunchRequest, Visitor, bearer
 from tests.conftest import RunningServer
 
