@@ -1,4 +1,5 @@
-"""What is in a patient's record and not for the patient yet: drafts of the care staff, and results that are not final.
+"""What is in a patient's record and not for the patient yet: drafts of the care staff, results that are not
+final, notes and leaflets that nobody has signed.
 
 Rows of such resources carry a label of the server's own; whoever cares for the patient sees them as all others.
 """
@@ -9,8 +10,14 @@ from typing import Any
 SYSTEM = "urn:fhir-server:unreleased"
 DRAFT = f"draft|{SYSTEM}"
 RESULT = f"result|{SYSTEM}"
+NOTE = f"note|{SYSTEM}"
 
-UNRELEASED: Mapping[str, str] = {"Communication": DRAFT, "DiagnosticReport": RESULT, "Observation": RESULT}
+UNRELEASED: Mapping[str, str] = {
+    "Communication": DRAFT,
+    "DiagnosticReport": RESULT,
+    "DocumentReference": NOTE,
+    "Observation": RESULT,
+}
 """The label that hides rows of a type from patients, and from who acts for them."""
 
 DRAFT_STATUS = "preparation"
@@ -29,18 +36,21 @@ def unreleased(resource: Mapping[str, Any]) -> str | None:
     """The label of a resource that its patient does not see yet; None where there is no such reason."""
     status = resource.get("status")
     match resource["resourceType"]:
-        case "Communication" if status == DRAFT_STATUS and not _is_of_patients(resource):
+        case "Communication" if status == DRAFT_STATUS and not _is_of_patients(resource.get("sender")):
             return DRAFT
         case "DiagnosticReport" if status in _NOT_FINAL:
             return RESULT
+        case "DocumentReference" if resource.get("docStatus") == "preliminary":
+            # https://hl7.org/fhir/R4/codesystem-composition-status.html; what patients write themselves they see.
+            return None if any(map(_is_of_patients, resource.get("author", ()))) else NOTE
         case "Observation" if status in _NOT_FINAL and _is_of_laboratory(resource):
             return RESULT
     return None
 
 
-def _is_of_patients(message: Mapping[str, Any]) -> bool:
+def _is_of_patients(speaker: Mapping[str, Any] | None) -> bool:
     """Whether a patient, or a relative, is who speaks."""
-    text = (message.get("sender") or {}).get("reference")
+    text = (speaker or {}).get("reference")
     return isinstance(text, str) and any(f"{type}/" in text for type in ("Patient", "RelatedPerson"))
 
 

@@ -199,6 +199,38 @@ async def test_a_result_is_the_patients_once_it_is_final(api: httpx.AsyncClient,
         assert [each["resource"]["status"] for each in history["entry"]] == ["final"]
 
 
+def note(status: str, **more: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "DocumentReference",
+        "id": "n1",
+        "status": "current",
+        "docStatus": status,
+        "type": {"coding": [{"system": "http://loinc.org", "code": "34895-3"}]},
+        "subject": {"reference": "Patient/late"},
+        "context": {"related": [{"reference": "Condition/c1"}]},
+        "content": [{"attachment": {"url": "Binary/leaflet"}}],
+        **more,
+    }
+
+
+async def test_a_note_or_a_leaflet_is_the_patients_once_it_is_signed(api: httpx.AsyncClient) -> None:
+    about = {"reference": "Patient/late"}
+    await put(api, {"resourceType": "Condition", "id": "c1", "subject": about, "code": {"text": "Asthma"}})
+    leaflet = {"resourceType": "Binary", "id": "leaflet", "contentType": "text/plain", "data": "QnJlYXRoZQ=="}
+    await put(api, leaflet | {"securityContext": about})
+    search = "DocumentReference?patient=late&type=http://loinc.org|34895-3&related=Condition/c1"
+    await put(api, note("preliminary"))
+    assert (await found(api, "late", search))["total"] == 0
+    for place in ("DocumentReference/n1", "Binary/leaflet"):
+        assert (await api.get(place, headers=as_bearer("late"))).status_code == 404
+    assert (await found(api, "dr", search))["total"] == 1
+    await put(api, note("final"))
+    assert (await found(api, "late", search))["total"] == 1
+    assert (await api.get("Binary/leaflet", headers=as_bearer("late"))).status_code == 200
+    await put(api, note("preliminary", author=[about]))
+    assert (await found(api, "late", search))["total"] == 1, "what patients write themselves they see"
+
+
 async def test_what_was_measured_is_seen_at_once(api: httpx.AsyncClient) -> None:
     vital = {"coding": [{"code": "vital-signs"}]}
     await put(api, result("v1", "late", "preliminary", category=[vital]))
