@@ -14,6 +14,8 @@ from seeds.model import Agency, Clock, Facility, Resource
 
 GO_LIVE_URL = "urn:fhir-server:federal:go-live-date"
 """Extension of Location and Organization: the day from which the facility keeps its records here."""
+TIME_ZONE_URL = "http://hl7.org/fhir/StructureDefinition/timezone"
+"""Extension of the same: the IANA name of the zone in which that day begins."""
 
 AGENCIES: dict[Agency, str] = {
     Agency.DOD: "Department of Defense",
@@ -109,7 +111,7 @@ def _organization(facility: Facility, clock: Clock, population: str) -> Resource
         "resourceType": "Organization",
         "id": facility.key,
         "meta": meta(population, facility.agency, ("us-core-organization",)),
-        "extension": [go_live(facility, clock)],
+        "extension": [go_live(facility, clock), {"url": TIME_ZONE_URL, "valueCode": facility.zone}],
         "identifier": [_station(facility), _npi(facility)],
         "active": True,
         "type": [concept("organization-type", "prov")],
@@ -128,7 +130,7 @@ def _location(facility: Facility, clock: Clock, population: str) -> Resource:
         "resourceType": "Location",
         "id": facility.key,
         "meta": meta(population, facility.agency, ("us-core-location",)),
-        "extension": [go_live(facility, clock)],
+        "extension": [go_live(facility, clock), {"url": TIME_ZONE_URL, "valueCode": facility.zone}],
         "identifier": [_station(facility)],
         "status": "active",
         "name": facility.name,

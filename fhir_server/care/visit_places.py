@@ -4,7 +4,9 @@ https://hl7.org/fhir/R4/schedule.html, https://hl7.org/fhir/R4/organization.html
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
@@ -12,6 +14,8 @@ from fhir_server.search.parameter_types.reference import located
 
 GO_LIVE = "urn:fhir-server:federal:go-live-date"
 """Extension of Location and Organization: the day from which the facility keeps its records here."""
+TIME_ZONE = "http://hl7.org/fhir/StructureDefinition/timezone"
+"""Extension of the same: the IANA name of the zone in which that day begins; UTC where there is none."""
 FACILITY_SYSTEMS = frozenset({"urn:fhir-server:federal:dmis-id", "urn:oid:2.16.840.1.113883.4.349"})
 """Systems of the numbers by which the military's facilities (DMIS ID) and those of Veterans Affairs are known."""
 
@@ -51,10 +55,25 @@ def is_in_use(resource: Resource) -> bool:
     return resource.get("active") is not False and resource.get("status") in (None, "active")
 
 
-def is_live(resource: Resource, today: str) -> bool:
-    """Whether a facility keeps its records here on this day (`2026-03-01`); one that says nothing does."""
-    days = [str(each.get("valueDate")) for each in resource.get("extension", ()) if each.get("url") == GO_LIVE]
+def is_live(resource: Resource, moment: datetime) -> bool | None:
+    """Whether a facility keeps its records here at a moment: from the midnight on with which its day begins there.
+
+    None for one that says nothing of a day, and so does.
+    """
+    extensions = resource.get("extension", ())
+    days = [str(each.get("valueDate")) for each in extensions if each.get("url") == GO_LIVE]
+    if not days:
+        return None
+    zones = [str(each.get("valueCode")) for each in extensions if each.get("url") == TIME_ZONE]
+    today = moment.astimezone(_zone(*zones[:1])).date().isoformat()
     return all(day <= today for day in days)
+
+
+def _zone(name: str = "UTC") -> tzinfo:
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, ZoneInfoNotFoundError):
+        return UTC
 
 
 def is_federal(organizations: Sequence[Resource]) -> bool:

@@ -5,7 +5,7 @@ The text is the one that people were told to expect (docs/people/after-login.md)
 
 from time import monotonic
 
-from fhir_server.care.visit_places import GO_LIVE
+from fhir_server.care import visit_places
 from fhir_server.core import outcome
 from fhir_server.core.instant import now
 from fhir_server.core.outcome import Issue
@@ -45,18 +45,18 @@ async def _is_live(context: RequestContext, patient: str) -> bool:
 
 
 async def _went_live(context: RequestContext, patient: str) -> bool:
-    """Whether the facility where a patient is enrolled, or one that it is part of, has a day to go live that is past;
+    """Whether the facility where a patient is enrolled, or one that it is part of, has a day to go live that has come;
     one that says nothing keeps its records here.
     """
     resource = await facts.at(context, f"Patient/{patient}")
     place = facts.place_of(context, (resource or {}).get("managingOrganization"))
-    today = now().date().isoformat()
+    moment = now()
     for _ in range(_DEEP):
         organization = None if place is None else await facts.at(context, place)
         if organization is None:
             return True
-        days = [str(each.get("valueDate")) for each in organization.get("extension", ()) if each.get("url") == GO_LIVE]
-        if days:
-            return all(day <= today for day in days)
+        is_live = visit_places.is_live(organization, moment)
+        if is_live is not None:
+            return is_live
         place = facts.place_of(context, organization.get("partOf"))
     return True

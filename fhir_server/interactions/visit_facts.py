@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from fhir_server.care import visit_places
 from fhir_server.care.scheduling import LONGEST_VISIT_HOURS, NOT_LIVE, TRANSITIONS
@@ -56,10 +57,10 @@ class Where:
 
 @dataclass(slots=True)
 class VisitFacts:
-    """Reads each thing once for one look at a plan; `today` is the day in UTC as FHIR writes it."""
+    """Reads each thing once for one look at a plan; `moment` is now."""
 
     context: RequestContext
-    today: str
+    moment: datetime
     _known: dict[str, Stored] = field(default_factory=dict)
     _where: dict[str, Where | None] = field(default_factory=dict)
 
@@ -121,7 +122,7 @@ class VisitFacts:
         is_federal = bool(chains) and len(resources) == len(found) and all(map(visit_places.is_in_use, resources))
         is_federal = is_federal and all(map(visit_places.is_federal, chains))
         together = [*resources, *(each for chain in chains for each in chain)]
-        is_live = all(visit_places.is_live(each, self.today) for each in together)
+        is_live = all(visit_places.is_live(each, self.moment) is not False for each in together)
         return Where(schedule, actors, tuple(resources), role_of, is_federal, is_live)
 
     async def _organizations(self, actor: Resource) -> list[Resource]:

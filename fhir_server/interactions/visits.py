@@ -44,7 +44,7 @@ async def ruled(context: RequestContext, plan: WritePlan) -> WritePlan:
     # What the store refuses, it refuses in its own words: nobody learns here of what is out of reach.
     changes = [each for each in changes if await _is_within_reach(context, each)]
     moment = now()
-    look = VisitFacts(context, moment.date().isoformat())
+    look = VisitFacts(context, moment)
     look.know(plan)
     slots = Slots(context, _party(context), to_milliseconds(moment), look, changes)
     visits = [each for each in changes if each.document.type == "Appointment"]

@@ -47,7 +47,7 @@ async def find(context: RequestContext, call: Call) -> Answer:
     found: list[Resource] = []
     if schedules is None or schedules:
         pairs += [("schedule", ",".join(schedules))] if schedules else []
-        look = VisitFacts(context, moment.date().isoformat())
+        look = VisitFacts(context, moment)
         count = min(int(call.one("_count") or MOST), MOST)
         async for slot in _slots(context, pairs):
             where = await look.where(slot)

@@ -182,6 +182,30 @@ def test_a_facility_is_federal_by_its_number_or_its_agency(chain: list[Resource]
 
 
 @pytest.mark.parametrize(
+    ("zone", "moment", "expected"),
+    [
+        (None, "2026-03-01T00:00:00+00:00", True),
+        (None, "2026-02-28T23:59:59+00:00", False),
+        ("Pacific/Guam", "2026-02-28T14:00:00+00:00", True),
+        ("Pacific/Guam", "2026-02-28T13:59:59+00:00", False),
+        ("America/Anchorage", "2026-03-01T08:59:59+00:00", False),
+        ("America/Anchorage", "2026-03-01T09:00:00+00:00", True),
+        ("Nowhere/None", "2026-03-01T00:00:00+00:00", True),
+        ("../../etc/passwd", "2026-02-28T23:00:00+00:00", False),
+        ("", "2026-03-01T00:00:00+00:00", True),
+        (7, "2026-03-01T00:00:00+00:00", True),
+    ],
+)
+def test_a_facility_goes_live_with_its_own_midnight(zone: Any, moment: str, expected: bool) -> None:
+    extensions = [{"url": visit_places.GO_LIVE, "valueDate": "2026-03-01"}]
+    if zone is not None:
+        extensions.append({"url": visit_places.TIME_ZONE, "valueCode": zone})
+    facility = {"resourceType": "Organization", "extension": extensions}
+    assert visit_places.is_live(facility, datetime.fromisoformat(moment)) is expected
+    assert visit_places.is_live({"resourceType": "Organization"}, datetime.fromisoformat(moment)) is None
+
+
+@pytest.mark.parametrize(
     ("reference", "expected"),
     [
         ({"reference": "Slot/a"}, "Slot/a"),
