@@ -26,13 +26,13 @@ def test_a_quality_is_a_number_up_to_one(accept: str, written: str) -> None:
 
 @pytest.mark.parametrize("accept", ["," * 120_000, "a/b;q=1," * 15_000, ";" * 120_000])
 def test_a_long_accept_header_takes_no_time(accept: str) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(FhirError):
         written_type(accept, None)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 1.0
 
 
 def test_a_long_prefer_header_takes_no_time() -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     assert _preferences("return=minimal," + "," * 120_000).prefer_return == "minimal"
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 1.0
