@@ -120,10 +120,12 @@ def refuse_decision(former: Resource, proposal: Resource, is_approved: bool) -> 
     return status in _ENDED
 
 
-def hidden_as(proposal: Resource, order: Resource) -> Resource:
-    """The proposal with the security labels of the order: whoever does not see that must not see it asked for."""
+def hidden_as(resource: Resource, order: Resource) -> Resource:
+    """What follows from an order with the security labels of that: whoever does not see the order must not see it asked
+    for, ordered again or dispensed.
+    """
     labels = [each for each in order.get("meta", {}).get("security", ()) if each.get("system") != _ASSERTED]
-    meta = proposal.get("meta", {})
+    meta = resource.get("meta", {})
     own = meta.get("security", [])
     more = [each for each in labels if each not in own]
-    return proposal | {"meta": meta | {"security": [*own, *more]}} if more else proposal
+    return resource | {"meta": meta | {"security": [*own, *more]}} if more else resource

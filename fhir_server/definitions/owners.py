@@ -131,6 +131,9 @@ _REFERENCED: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 REFERENCING = tuple(_REFERENCED)
 """The types whose owners are those of what they are about."""
 
+HIDDEN_WITH_OTHERS = (*REFERENCING, "AppointmentResponse")
+"""The types that are hidden with what they are about: the answer to an invitation tells of the visit, and of when."""
+
 _SHARED = (
     # Who provides care, where and when. A slot says only that a time is taken; a Schedule whose actor is a patient
     # says no more of them than that there are slots.

@@ -7,6 +7,8 @@ docs/adr/0034-medicines.md
 
 from dataclasses import replace
 
+from fhir_server.care.medications import named
+from fhir_server.care.renewals import hidden_as
 from fhir_server.core.instant import format_instant, now
 from fhir_server.core.write_plan import ANY_VERSION, Expect, Put, WritePlan
 from fhir_server.interactions import facts
@@ -49,7 +51,27 @@ async def medicines(context: RequestContext, plan: WritePlan) -> WritePlan:
     for change in found:
         if await _is_met(context, change):
             await _CHECKS[change.document.type](work, change)
+            await _hide(work, change)
     return work.completed(plan)
+
+
+async def _hide(work: Work, change: Change) -> None:
+    """Give what is asked for, ordered or dispensed on an order the labels that hide that, once it names it: whoever
+    does not see the order must not see the medicine beside it.
+    """
+    document, resource = change.document, change.resource
+    if not isinstance(document, Put) or resource is None or document.type == TASK:
+        # A Task is hidden as all that is about another resource.
+        return
+    bases, hidden = work.context.own_bases, resource
+    known = set() if change.former is None else orders_in(change.former, bases)
+    patient = named(resource.get("subject"), "Patient", bases)
+    for id in sorted(orders_in(resource, bases) - known):
+        order = await work.picture.reachable(document, id, patient)
+        if order is not None:
+            hidden = hidden_as(hidden, order)
+    if hidden is not resource:
+        work.contents.append((document, hidden))
 
 
 async def _is_met(context: RequestContext, change: Change) -> bool:

@@ -8,7 +8,6 @@ from fhir_server.care.medications import IN_FORCE, all_named, is_open, is_order,
 from fhir_server.care.renewals import PRIOR
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
-from fhir_server.core.write_plan import Put
 from fhir_server.interactions.facts import Change
 from fhir_server.interactions.medicine_facts import REQUEST, TASK
 from fhir_server.interactions.medicine_work import Work
@@ -77,9 +76,6 @@ async def _check_renewable(work: Work, change: Change, request: Resource) -> Non
     renewals.refuse_second(id, look.requests(patient, but=change.document.id), work.context.own_bases)
     tasks = look.tasks(id, "refill").values()
     renewals.refuse_renewal(id, request, order, look.dispenses(id), tasks, work.context.own_bases, work.now)
-    hidden = renewals.hidden_as(request, order)
-    if hidden is not request and change.former is None and isinstance(change.document, Put):
-        work.contents.append((change.document, hidden))
 
 
 def _comes_in_force(former: Resource | None, order: Resource) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from fhir_server.core.reference import is_id
 from fhir_server.core.resource import Resource
-from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.owners import HIDDEN_WITH_OTHERS, owner_rule
 from fhir_server.definitions.participants import PARTICIPANTS
 from fhir_server.definitions.registry import is_resource_type
 from fhir_server.definitions.unreleased import DRAFT_STATUS
@@ -31,7 +31,7 @@ def mentioned(type: str, resource: Resource, entries: Entries) -> tuple[str, ...
     """The places of this server's resources that it speaks of anywhere: not of patients, nor of what is in nobody's
     record, which hide nothing by labels of theirs.
     """
-    if owner_rule(type).kind != "rule":
+    if type not in HIDDEN_WITH_OTHERS:
         return ()
     places = (reference.located_in(entries, text) for text in _texts(resource, "reference") if text)
     return tuple(place for place in dict.fromkeys(places) if place is not None and _is_of_a_record(place))

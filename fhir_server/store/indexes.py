@@ -11,7 +11,7 @@ from typing import Any
 
 from fhir_server.definitions.attached import HOLDERS
 from fhir_server.definitions.elements import structure
-from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.owners import HIDDEN_WITH_OTHERS
 from fhir_server.definitions.search_parameters import search_parameters
 from fhir_server.search.index import is_text_searched
 from fhir_server.search.sort_keys import INDEXED_SORT
@@ -95,7 +95,7 @@ def current_indexes(type: str) -> tuple[Index, ...]:
         indexes.append(Index("w", (("w", 1), ("updated", -1), ("_id", 1))))
     if "contained" in structure(type).elements:
         indexes.append(Index("h", (("h.r", 1), ("h.t", 1)), is_sparse=True))
-    if owner_rule(type).kind == "rule":
+    if type in HIDDEN_WITH_OTHERS:
         indexes.append(_ABOUT)
     if type in HOLDERS:
         indexes.append(_HELD)
@@ -152,7 +152,7 @@ def declared(collection: str) -> tuple[Index, ...]:
         return _auth_indexes(collection.removeprefix(AUTH_PREFIX))
     if collection.endswith(HISTORY_SUFFIX):
         type = collection.removesuffix(HISTORY_SUFFIX)
-        about = (_ABOUT,) if owner_rule(type).kind == "rule" else ()
+        about = (_ABOUT,) if type in HIDDEN_WITH_OTHERS else ()
         return (*HISTORY_INDEXES, *about, *((_HELD,) if type in HOLDERS else ()))
     return current_indexes(collection) if collection[:1].isupper() else ()
 

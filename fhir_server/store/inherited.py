@@ -6,7 +6,7 @@ docs/adr/0031-what-is-about-a-hidden-resource-is-hidden.md
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from fhir_server.definitions.owners import REFERENCING
+from fhir_server.definitions.owners import HIDDEN_WITH_OTHERS
 from fhir_server.search.labels import hiding_labels
 from fhir_server.store.mongo import Database, Document, DriverError, Session, refusal
 from fhir_server.store.rows import history_collection
@@ -72,7 +72,9 @@ async def spread(
     await database.collections[history_collection(type)].update_many({"rid": id}, add, session=running)
     places = [f"{type}/{id}"]
     for _ in range(_DEEP):
-        places = [place for each in REFERENCING for place in await _spread_to(database, each, places, add, running)]
+        places = [
+            place for each in HIDDEN_WITH_OTHERS for place in await _spread_to(database, each, places, add, running)
+        ]
         if not places:
             return
 

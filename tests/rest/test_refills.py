@@ -423,6 +423,25 @@ class TestDispensing:
         assert (await writers.now(f"Task/{id}"))["status"] == "completed"
 
 
+@pytest.mark.parametrize("sight", [STAFF, system()], ids=["staff", "system"])
+async def test_what_is_dispensed_on_a_hidden_order_is_hidden_with_it(writers: Writers, sight: Sight) -> None:
+    sensitive = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "SEX"}
+    await writers.stored(order("hidden", 2, meta={"security": [sensitive]}), order("seen", 2))
+    without = (Proxied("anna", (f"sex|{sensitive['system']}",)),)
+    mother = Sight(patient_of("ben", granted="user/*.cruds").access, proxied=without)
+    for focus, status in (("hidden", 404), ("seen", 200)):
+        told = await writers.ask(sight, "POST", "MedicationDispense", dispense(focus))
+        assert told.status == 201
+        assert (await writers.ask(mother, "GET", f"MedicationDispense/{told.id}")).status == status
+        assert (await writers.ask(ANNA, "GET", f"MedicationDispense/{told.id}")).status == 200
+    # One that is put down to its order afterwards is so from then on.
+    loose = await writers.ask(sight, "POST", "MedicationDispense", dispense(None))
+    place = f"MedicationDispense/{loose.id}"
+    assert (await writers.ask(mother, "GET", place)).status == 200
+    assert (await writers.ask(sight, "PUT", place, dispense("hidden", loose.id))).status == 200
+    assert (await writers.ask(mother, "GET", place)).status == 404
+
+
 async def test_what_was_dispensed_is_found_by_patient_and_by_order(writers: Writers) -> None:
     await writers.stored(order("m", 3), dispense("m", "d1"), dispense("m", "d2"), dispense(None, "d3", of="ben"))
     for query in ("patient=anna", "patient=Patient/anna&prescription=MedicationRequest/m", "prescription=m"):

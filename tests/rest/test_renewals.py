@@ -210,6 +210,13 @@ async def test_whoever_acts_in_the_family_renews_what_they_may_see(writers: Writ
     assert made.status == 201
     assert (await writers.ask(limited, "GET", f"MedicationRequest/{made.id}")).status == 404
     assert (await writers.ask(patient_of("kid"), "GET", f"MedicationRequest/{made.id}")).status == 200
+    # So is the order that answers it, which whoever writes it need not label anew, and one that follows without asking.
+    answered = await asked(writers, successor(made.id, "hidden", of="kid"), practitioner("kid"))
+    assert answered.status == 201
+    changed = order(None, 1, of="kid", priorPrescription={"reference": f"MedicationRequest/{answered.id}"})
+    for told in (answered, await asked(writers, changed, practitioner("kid"))):
+        assert (await writers.ask(limited, "GET", f"MedicationRequest/{told.id}")).status == 404
+        assert (await writers.ask(patient_of("kid"), "GET", f"MedicationRequest/{told.id}")).status == 200
 
 
 class TestDecisions:

@@ -126,6 +126,33 @@ async def test_a_visit_that_becomes_sensitive_is_hidden_from_then_on(family: Req
     assert made["id"] not in str(await get(await as_ana(family), "Appointment/_history"))
 
 
+def response(visit: dict[str, Any]) -> dict[str, Any]:
+    """The teenager's yes to a visit."""
+    return {
+        "resourceType": "AppointmentResponse",
+        "appointment": {"reference": f"Appointment/{visit['id']}"},
+        "start": visit["start"],
+        "end": visit["end"],
+        "actor": {"reference": "Patient/teen"},
+        "participantStatus": "accepted",
+    }
+
+
+async def test_the_answer_to_an_invitation_is_hidden_with_the_visit(family: RequestContext) -> None:
+    writers = Writers(family)
+    hidden, plain = [await booked(writers, TEEN, visit("teen", each)) for each in (MIND, "plain-9")]
+    for made in (hidden, plain):
+        assert (await writers.ask(TEEN, "POST", "AppointmentResponse", response(made))).status == 201
+    seen = f"AppointmentResponse?appointment=Appointment/{plain['id']}"
+    assert len(await found(await as_ana(family), "AppointmentResponse")) == 1
+    assert len(await found(await as_ana(family), seen)) == 1
+    # A visit that becomes sensitive takes its answers along.
+    named = ("application/merge-patch+json", {"serviceType": [service("490")]})
+    assert (await writers.ask(TEEN, "PATCH", f"Appointment/{plain['id']}", named)).status == 200
+    assert await found(await as_ana(family), "AppointmentResponse") == set()
+    assert (await writers.ask(TEEN, "GET", "AppointmentResponse")).body["total"] == 2
+
+
 async def test_a_request_for_a_sensitive_service_is_hidden_without_a_slot(family: RequestContext) -> None:
     writers = Writers(family)
     for kind in ({"serviceType": [service("490")]}, {"specialty": [{"text": "Addiction medicine"}]}):
