@@ -500,6 +500,23 @@ async def test_a_patient_uploads_a_file_into_the_own_record_as_it_is_and_attache
         assert answer.status_code == status, (headers, answer.text)
 
 
+@pytest.mark.parametrize("parameter", ["\rX-Evil: 1", " name=☃", "\tx"])
+async def test_what_stands_behind_a_media_type_is_no_header_of_its_own(
+    world: httpx.AsyncClient, parameter: str
+) -> None:
+    binary = {
+        "resourceType": "Binary",
+        "contentType": f"image/png;{parameter}",
+        "securityContext": {"reference": "Patient/anna"},
+        "data": base64.b64encode(PNG).decode(),
+    }
+    uploaded = await sent(world, "anna", binary)
+    accept = {"accept": "application/octet-stream"}
+    answer = await world.get(f"Binary/{uploaded['id']}", headers=as_bearer("anna") | accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert answer.content == PNG
+
+
 async def test_no_file_hides_outside_the_payload(world: httpx.AsyncClient) -> None:
     extension = {"url": "http://x", "valueAttachment": {"contentType": "text/html", "data": "PGgxPg=="}}
     for hidden in (
@@ -655,6 +672,7 @@ async def test_a_team_finds_its_inbox_newest_first(world: httpx.AsyncClient) -> 
     found = (await world.get(url, headers=as_bearer("nurse"))).json()
     assert [each["resource"]["id"] for each in found["entry"]] == [stored["id"]]
     assert "entry" not in (await world.get(url, headers=as_bearer("other"))).json()
+
 
 
 async def test_each_person_is_told_of_a_new_message_once_and_never_of_drafts(
