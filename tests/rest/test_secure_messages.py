@@ -14,8 +14,10 @@ import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
+from fhir_server.interactions.message_recipients import Recipients, told_of
 from smart_auth.access import AccessContext
 from tests.rest.access import as_bearer, guarded, scopes
+from tests.rest.in_process import opened, put
 
 Resource = dict[str, Any]
 
@@ -673,6 +675,17 @@ async def test_a_team_finds_its_inbox_newest_first(world: httpx.AsyncClient) -> 
     assert [each["resource"]["id"] for each in found["entry"]] == [stored["id"]]
     assert "entry" not in (await world.get(url, headers=as_bearer("other"))).json()
 
+
+async def test_who_is_in_a_team_by_a_role_is_told_too(mongodb_uri: str, database_name: str) -> None:
+    async with opened(mongodb_uri, database_name) as context:
+        for resource in WORLD:
+            await put(context, resource)
+        by_role = team("roles", "anna", "dr")
+        by_role["participant"].append({"member": {"reference": "PractitionerRole/nurse-role"}})
+        by_role["participant"].append({"member": {"reference": "PractitionerRole/nowhere"}})
+        await put(context, by_role)
+        told = await told_of(context, Recipients(("CareTeam/roles",), {}), "Patient/anna")
+        assert told == ("Practitioner/dr", "Practitioner/nurse")
 
 
 async def test_each_person_is_told_of_a_new_message_once_and_never_of_drafts(
