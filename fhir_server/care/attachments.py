@@ -22,7 +22,14 @@ _DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document
 _MAX_MEMBERS = 500
 _MAX_UNPACKED = 64 * 1024 * 1024
 _END_RECORD = b"PK\x05\x06"
-_ACTIVE = re.compile(rb"/(?:JavaScript|JS|Launch|EmbeddedFile|OpenAction|AA|RichMedia|XFA)\b")
+_ACTIVE = re.compile(
+    rb"/(?:(?:JavaScript|Launch|EmbeddedFiles?|RichMedia|XFA)\b"
+    # A destination is where a PDF opens: LibreOffice writes one into each.
+    rb"|OpenAction\b(?![\s\0]{0,32}\[)"
+    # Two letters stand in compressed pictures by chance: behind these comes what such a name has for its value.
+    rb"|(?:AA|EF)[\s\0]{0,32}(?:<<|(?<=[\s\0])[0-9]{1,10}[\s\0])"
+    rb"|JS[\s\0]{0,32}(?:[(<]|(?<=[\s\0])[0-9]{1,10}[\s\0]))"
+)
 _WORD_PARTS = re.compile(r"(?:\[Content_Types\]\.xml|_rels/|docProps/|word/|customXml/)[ -~]*")
 _NOT_IN_WORD = re.compile(
     r"vbaProject|\.bin$|embeddings/|activeX/|oleObject|\.(?:exe|dll|js|vbs|ps1|bat|cmd|scr|html?)$", re.I

@@ -15,7 +15,9 @@ from fhir_server.interactions.read import gone, not_found
 from fhir_server.store import resources
 from fhir_server.store.files import File, content_of
 
-_MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:;.{0,100})?")
+_MEDIA_TYPE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}(?:;[ -~]{0,100})?"
+)
 _UNKNOWN = "application/octet-stream"
 
 

@@ -87,22 +87,25 @@ async def told_of(context: RequestContext, found: Recipients, sender: str) -> tu
         resource = await facts.at(context, place)
         if type in ("Patient", "Practitioner", "RelatedPerson"):
             told[place] = None
-        elif type == "PractitionerRole" and resource is not None:
-            person = place_of(context, resource.get("practitioner"))
-            told |= {person: None} if person else {}
+        elif type == "PractitionerRole":
+            told |= await _person_of(context, place)
         elif type == "CareTeam" and resource is not None:
-            people = (
-                each.place
-                for each in members(encode(resource), context.own_bases)
-                if each.begins <= moment <= each.ends
-            )
-            told |= dict.fromkeys(each for each in people if each.startswith("Practitioner/"))
+            for each in members(encode(resource), context.own_bases):
+                if each.begins <= moment <= each.ends and each.place.startswith("Practitioner"):
+                    told |= {each.place: None} if "Role/" not in each.place else await _person_of(context, each.place)
         elif type in _INBOXES and resource is not None and telecom_value(resource, "email", now().date()):
             told[place] = None
         elif type in _INBOXES:
             told |= dict.fromkeys(await people_at(context.server.database, moment, place, _MOST_AT_WORK))
     told.pop(sender, None)
     return tuple(told)
+
+
+async def _person_of(context: RequestContext, role: str) -> dict[str, None]:
+    """Who has a PractitionerRole, as the only key; none where it says nobody."""
+    resource = await facts.at(context, role)
+    person = None if resource is None else place_of(context, resource.get("practitioner"))
+    return {person: None} if person is not None else {}
 
 
 async def _may_receive(context: RequestContext, place: str, resource: Resource, subject: str, by_staff: bool) -> bool:

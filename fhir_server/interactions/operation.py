@@ -80,9 +80,16 @@ def _of_body(operation: OwnOperation, content: Any) -> list[tuple[str, Any]]:
     if found:
         raise outcome.FhirError(400, found)
     return [
-        (each["name"], _of_parameter(operation, each, f"Parameters.parameter[{position}]"))
+        _named(operation, each, f"Parameters.parameter[{position}]")
         for position, each in enumerate(content.get("parameter", ()))
     ]
+
+
+def _named(operation: OwnOperation, parameter: Resource, place: str) -> tuple[str, Any]:
+    # A name may be given by its extensions alone.
+    if "name" not in parameter:
+        raise outcome.BAD_OPERATION_CALL(f"Each parameter of ${operation.code} needs a name.", f"{place}.name")
+    return parameter["name"], _of_parameter(operation, parameter, place)
 
 
 def _of_parameter(operation: OwnOperation, parameter: Resource, place: str) -> Any:

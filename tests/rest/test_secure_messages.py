@@ -12,10 +12,17 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from msgspec import structs
 from pymongo import MongoClient
 
+from fhir_server.core.outcome import FhirError
+from fhir_server.interactions import facts
+from fhir_server.interactions.message_recipients import Recipients, told_of
+from fhir_server.policy import Sight
+from fhir_server.store import transactions
 from smart_auth.access import AccessContext
 from tests.rest.access import as_bearer, guarded, scopes
+from tests.rest.in_process import opened, put
 
 Resource = dict[str, Any]
 
@@ -369,6 +376,30 @@ async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncC
     assert sorted(each.status_code for each in answers) == [200] + [422] * 5
 
 
+async def test_a_message_that_is_sent_while_somebody_writes_over_it_stays_as_it_was_sent(
+    mongodb_uri: str, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a draft it was out of reach, so that no rule looked at what would become of it."""
+    draft = draft_of_staff() | {"id": "d1"}
+    run = transactions.run
+    async with opened(mongodb_uri, database_name) as context:
+        for resource in (*WORLD, draft):
+            await put(context, resource)
+
+        async def sends_it_first(*args: Any) -> Any:
+            monkeypatch.setattr(transactions, "run", run)
+            await put(context, draft | {"status": "completed"})
+            return await run(*args)
+
+        monkeypatch.setattr(transactions, "run", sends_it_first)
+        forged = draft | {"status": "completed", "payload": [{"contentString": "what the doctor never wrote"}]}
+        with pytest.raises(FhirError):
+            await put(structs.replace(context, sight=Sight(ANNA)), forged)
+        kept = await facts.stored(context, "Communication", "d1")
+    assert kept.resource is not None
+    assert (kept.resource["status"], kept.resource["payload"]) == ("completed", draft["payload"])
+
+
 async def test_files_come_out_of_the_message_and_are_read_by_who_reads_it(world: httpx.AsyncClient) -> None:
     stored = await sent(
         world,
@@ -498,6 +529,23 @@ async def test_a_patient_uploads_a_file_into_the_own_record_as_it_is_and_attache
     ):
         answer = await world.post("Binary", content=content, headers=as_bearer("anna") | headers)
         assert answer.status_code == status, (headers, answer.text)
+
+
+@pytest.mark.parametrize("parameter", ["\rX-Evil: 1", " name=☃", "\tx"])
+async def test_what_stands_behind_a_media_type_is_no_header_of_its_own(
+    world: httpx.AsyncClient, parameter: str
+) -> None:
+    binary = {
+        "resourceType": "Binary",
+        "contentType": f"image/png;{parameter}",
+        "securityContext": {"reference": "Patient/anna"},
+        "data": base64.b64encode(PNG).decode(),
+    }
+    uploaded = await sent(world, "anna", binary)
+    accept = {"accept": "application/octet-stream"}
+    answer = await world.get(f"Binary/{uploaded['id']}", headers=as_bearer("anna") | accept)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/octet-stream")
+    assert answer.content == PNG
 
 
 async def test_no_file_hides_outside_the_payload(world: httpx.AsyncClient) -> None:
@@ -655,6 +703,18 @@ async def test_a_team_finds_its_inbox_newest_first(world: httpx.AsyncClient) -> 
     found = (await world.get(url, headers=as_bearer("nurse"))).json()
     assert [each["resource"]["id"] for each in found["entry"]] == [stored["id"]]
     assert "entry" not in (await world.get(url, headers=as_bearer("other"))).json()
+
+
+async def test_who_is_in_a_team_by_a_role_is_told_too(mongodb_uri: str, database_name: str) -> None:
+    async with opened(mongodb_uri, database_name) as context:
+        for resource in WORLD:
+            await put(context, resource)
+        by_role = team("roles", "anna", "dr")
+        by_role["participant"].append({"member": {"reference": "PractitionerRole/nurse-role"}})
+        by_role["participant"].append({"member": {"reference": "PractitionerRole/nowhere"}})
+        await put(context, by_role)
+        told = await told_of(context, Recipients(("CareTeam/roles",), {}), "Patient/anna")
+        assert told == ("Practitioner/dr", "Practitioner/nurse")
 
 
 async def test_each_person_is_told_of_a_new_message_once_and_never_of_drafts(

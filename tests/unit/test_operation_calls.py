@@ -93,6 +93,7 @@ BAD_BODIES: list[Any] = [
     parameters({"name": "start", "valueDateTime": "2026-01-01"}, {"name": "patient", "valueString": "Patient/p1"}),
     parameters({"name": "start", "valueDateTime": "2026-01-01"}, {"name": "live", "valueString": "true"}),
     parameters({"name": "start", "valueDateTime": "2026-01-01"}, {"name": "_count", "valueDecimal": 1.5}),
+    parameters({"_name": {"extension": [{"url": "http://x", "valueCode": "y"}]}, "valueDateTime": "2026-01-01"}),
     parameters({"name": "start", "resource": {"resourceType": "Basic", "code": {"text": "x"}}}),
 ]
 

@@ -101,6 +101,15 @@ def test_labels_are_the_security_labels_and_tags() -> None:
     assert {"_security|r|http://s", "_tag|x||"} <= set(values.tokens)
 
 
+@pytest.mark.parametrize("name", ["security", "tag"])
+def test_nobody_but_the_server_says_that_a_result_is_not_released(name: str) -> None:
+    label = {"system": "urn:fhir-server:unreleased", "code": "result"}
+    result = {"resourceType": "Observation", "status": "final", "meta": {name: [label]}, "code": {"text": "x"}}
+    assert indexed(result).labels == ()
+    laboratory = [{"coding": [{"code": "laboratory"}]}]
+    assert indexed(result | {"status": "preliminary", "category": laboratory}).labels == ("result|" + label["system"],)
+
+
 def test_the_source_is_the_one_named_else_the_custodian() -> None:
     assert indexed({"resourceType": "Patient", "meta": {"source": "urn:a"}}, custodian="urn:b").source == "urn:a"
     assert indexed({"resourceType": "Patient"}, custodian="urn:b").source == "urn:b"
