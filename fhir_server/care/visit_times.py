@@ -49,6 +49,11 @@ def span(resource: Resource) -> Span | None:
     return Span(start, start if end is None else end)
 
 
+def is_timed(slot: Resource) -> bool:
+    """Whether a Slot says when it begins and ends; an extension may stand in the place of either."""
+    return moment(slot.get("start")) is not None and moment(slot.get("end")) is not None
+
+
 def together(slots: Sequence[Resource], party: Party) -> Span:
     """The time of several slots together.
 

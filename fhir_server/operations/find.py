@@ -50,7 +50,7 @@ async def find(context: RequestContext, call: Call) -> Answer:
         look = VisitFacts(context, moment.date().isoformat())
         count = min(int(call.one("_count") or MOST), MOST)
         async for slot in _slots(context, pairs):
-            where = await look.where(slot)
+            where = await look.where(slot) if visit_times.is_timed(slot) else None
             time = visit_times.span(slot)
             if where is not None and where.is_bookable and time is not None and time.start > to_milliseconds(moment):
                 found.append(_proposed(slot, where, who, call))
@@ -126,13 +126,13 @@ async def _schedules(context: RequestContext, call: Call, moment: int) -> list[s
 
 
 def _places(context: RequestContext, call: Call, name: str) -> list[str]:
-    found = []
+    found: dict[str, None] = {}
     for each in call.all(name):
         place = visit_places.place(each, context.own_bases)
         if place is None:
             raise outcome.BAD_OPERATION_CALL(f"Name what is asked for in '{name}' by a reference to this server.", name)
-        found.append(place)
-    return found
+        found[place] = None
+    return list(found)
 
 
 async def _practitioners(context: RequestContext, places: list[str], moment: int) -> tuple[str, ...]:
