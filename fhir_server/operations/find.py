@@ -27,6 +27,8 @@ MOST = 100
 _PAGES = 20
 _PER_PAGE = 100
 _MOST_SCHEDULES = 200
+_MOST_NAMED = 100
+"""Of those that one parameter names: each practitioner's roles are looked up."""
 _DAY = 24 * 60 * visit_times.MINUTE
 _CODES = {"service-type": "service-type", "specialty": "specialty", "visit-type": "appointment-type"}
 """Parameters with a code, and those of a search of slots that they are."""
@@ -132,6 +134,8 @@ def _places(context: RequestContext, call: Call, name: str) -> list[str]:
         if place is None:
             raise outcome.BAD_OPERATION_CALL(f"Name what is asked for in '{name}' by a reference to this server.", name)
         found[place] = None
+    if len(found) > _MOST_NAMED:
+        raise outcome.BAD_OPERATION_CALL(f"'{name}' names more than {_MOST_NAMED}: ask for fewer at once.", name)
     return list(found)
 
 

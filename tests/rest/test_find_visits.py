@@ -188,6 +188,14 @@ async def test_a_slot_that_does_not_say_when_it_is_stops_nobody(calendar: Writer
         assert (await operations.operated(calendar, ANNA, "Appointment", code, appt_id="slot.gp-20")).status == 404
 
 
+async def test_nobody_is_asked_for_by_the_thousand(calendar: Writers) -> None:
+    several = [("practitioner", f"Practitioner/p{number}") for number in range(101)]
+    told = await operations.asked(calendar, ANNA, "Appointment", "find", *several)
+    assert (told.status, told.element) == (400, "practitioner")
+    same = [("practitioner", "Practitioner/gp")] * 101
+    assert (await operations.asked(calendar, ANNA, "Appointment", "find", *same)).status == 200
+
+
 async def test_find_runs_in_a_batch(calendar: Writers) -> None:
     url = "Appointment/$find?practitioner=Practitioner/mind"
     told = await calendar.bundle(ANNA, "batch", [entry("GET", url)])
