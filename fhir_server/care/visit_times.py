@@ -21,6 +21,9 @@ MINUTE = 60_000
 
 REMINDER_HOURS = 24
 
+_LAST = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z: an imported instant may be of the year 9999, and west of Greenwich."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -104,5 +107,5 @@ def reminder_due(time: Span) -> int:
 
 
 def instant_text(moment: int) -> str:
-    """The instant in UTC as FHIR writes it, of ms since 1970."""
-    return format_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment))
+    """The instant in UTC as FHIR writes it, of ms since 1970; of what is later than can be written, the last."""
+    return format_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(moment, _LAST)))
