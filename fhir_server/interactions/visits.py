@@ -209,8 +209,8 @@ class _Visit:
         return [each for each in found if not slots.is_hidden(each, patient)]
 
     async def _labelled(self, resource: Resource, places: tuple[str, ...]) -> Resource:
-        """With the labels that hide a sensitive visit, as its kind and its slots say."""
-        sources = [resource]
+        """With the labels that hide a sensitive visit, as its kind, who takes part in it and its slots say."""
+        sources = [resource, *await self.slots.look.taking_part(resource)]
         for place in places:
             slot = await self.slots.resource(place)
             where = None if slot is None else await self.slots.look.where(slot)

@@ -222,6 +222,7 @@ def concept(system: str, code: str, display: str = "") -> Resource:
         ("category", [concept("urn:x", "y", "Family planning clinic")], {"SEX"}),
         ("reasonCode", [{"text": "mental"}], set()),
         ("type", {"text": "Pregnancy"}, {"SEX"}),
+        ("serviceType", [concept("http://terminology.hl7.org/CodeSystem/service-type", "105")], {"SUD"}),
         ("serviceType", [{}], set()),
     ],
 )
