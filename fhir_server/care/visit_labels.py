@@ -64,17 +64,20 @@ _WORDS = (
     (SUBSTANCE_USE, re.compile(r"substance|addict|alcohol|drug|opioid|detox|methadone", re.IGNORECASE)),
     (
         MENTAL_HEALTH,
-        re.compile(r"mental|psych|counsel|behaviou?ral|suicid|eating disorder", re.IGNORECASE),
+        re.compile(
+            r"mental|psych|counsel|behaviou?ral|suicid|self.?harm|depressi|anxiety|eating disorder", re.IGNORECASE
+        ),
     ),
     (
         REPRODUCTIVE,
         re.compile(
-            r"obstet|gyn|reproduct|contracep|family planning|pregnan|natal|matern|midwi|sexual|abortion",
+            r"obstet|gyn|reproduct|contracep|birth control|family planning|pregnan|natal|matern|midwi|sexual|abortion"
+            r"|\b(?:hiv|st[di]s?)\b",
             re.IGNORECASE,
         ),
     ),
 )
-"""Words that tell of a service whose code is in no table: rather too much is hidden than too little."""
+"""Words that tell of a service or a reason whose code is in no table: rather too much is hidden than too little."""
 
 
 def sensitivities(resource: Resource) -> tuple[str, ...]:
@@ -93,7 +96,7 @@ def sensitivities(resource: Resource) -> tuple[str, ...]:
 
 
 def _concepts(resource: Resource) -> Iterator[dict[str, Any]]:
-    for name in ("serviceCategory", "serviceType", "specialty", "category", "type", "appointmentType"):
+    for name in ("serviceCategory", "serviceType", "specialty", "category", "type", "appointmentType", "reasonCode"):
         value = resource.get(name, ())
         for each in value if isinstance(value, list) else (value,):
             if isinstance(each, dict):

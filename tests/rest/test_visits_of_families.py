@@ -160,6 +160,7 @@ async def test_a_request_for_a_sensitive_service_is_hidden_without_a_slot(family
         # Drug and/or Alcohol Counselling, Family Planning and Psychology, by their codes alone.
         *({"serviceType": [service(code)]} for code in ("105", "54", "142")),
         {"specialty": [{"text": "Addiction medicine"}]},
+        {"reasonCode": [{"text": "Birth control"}]},
     ]
     for kind in kinds:
         made = await booked(writers, TEEN, visit("teen", status="proposed", **kind))
