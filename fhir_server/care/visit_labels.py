@@ -22,9 +22,20 @@ DISPLAYS: Mapping[str, str] = {
 _HL7 = "http://terminology.hl7.org/CodeSystem"
 _NUCC = "http://nucc.org/provider-taxonomy"
 _SNOMED = "http://snomed.info/sct"
+_SERVICE_TYPES: Mapping[str, str] = {
+    MENTAL_HEALTH: (
+        "69 70 71 72 74 79 81 134 135 136 137 138 139 140 141 142 239 242 243 244 250 259 260 262 283 305 308 316 328 "
+        "346 351 352 406 414 417 418 419 420 421 422 423 490 538 541 542 564 610"
+    ),
+    SUBSTANCE_USE: "105 106 107 108 109 111 246 247 248 317 325 326 386 455 457 552",
+    REPRODUCTIVE: (
+        "54 58 67 80 185 186 187 188 213 245 249 263 264 265 271 301 319 385 401 409 410 411 433 438 439 440 441 450 "
+        "451 452 481 482 543 559 567 582"
+    ),
+}
+"""Codes of HL7's service types: a display need not come with them (https://terminology.hl7.org/CodeSystem-service-type)."""
 _CODES: Mapping[tuple[str, str], str] = {
-    (f"{_HL7}/service-type", "186"): REPRODUCTIVE,
-    (f"{_HL7}/service-type", "490"): MENTAL_HEALTH,
+    **{(f"{_HL7}/service-type", code): kind for kind, codes in _SERVICE_TYPES.items() for code in codes.split()},
     (_SNOMED, "394587001"): MENTAL_HEALTH,
     (_SNOMED, "394588006"): MENTAL_HEALTH,
     (_SNOMED, "394585009"): REPRODUCTIVE,
@@ -51,13 +62,22 @@ _NUCC_STARTS = (
 """Beginnings of codes of the NUCC taxonomy: psychiatry, psychology, counselling, obstetrics, midwifery."""
 _WORDS = (
     (SUBSTANCE_USE, re.compile(r"substance|addict|alcohol|drug|opioid|detox|methadone", re.IGNORECASE)),
-    (MENTAL_HEALTH, re.compile(r"mental|psych|counsel|behaviou?ral|suicid|eating disorder", re.IGNORECASE)),
+    (
+        MENTAL_HEALTH,
+        re.compile(
+            r"mental|psych|counsel|behaviou?ral|suicid|self.?harm|depressi|anxiety|eating disorder", re.IGNORECASE
+        ),
+    ),
     (
         REPRODUCTIVE,
-        re.compile(r"obstet|gyn|reproduct|contracep|family planning|pregnan|natal|matern|midwi|sexual|abortion", re.I),
+        re.compile(
+            r"obstet|gyn|reproduct|contracep|birth control|family planning|pregnan|natal|matern|midwi|sexual|abortion"
+            r"|\b(?:hiv|st[di]s?)\b",
+            re.IGNORECASE,
+        ),
     ),
 )
-"""Words that tell of a service whose code is in no table: rather too much is hidden than too little."""
+"""Words that tell of a service or a reason whose code is in no table: rather too much is hidden than too little."""
 
 
 def sensitivities(resource: Resource) -> tuple[str, ...]:
@@ -76,7 +96,7 @@ def sensitivities(resource: Resource) -> tuple[str, ...]:
 
 
 def _concepts(resource: Resource) -> Iterator[dict[str, Any]]:
-    for name in ("serviceCategory", "serviceType", "specialty", "category", "type", "appointmentType"):
+    for name in ("serviceCategory", "serviceType", "specialty", "category", "type", "appointmentType", "reasonCode"):
         value = resource.get(name, ())
         for each in value if isinstance(value, list) else (value,):
             if isinstance(each, dict):

@@ -21,6 +21,9 @@ MINUTE = 60_000
 
 REMINDER_HOURS = 24
 
+_LAST = 253_402_300_799_999
+"""9999-12-31T23:59:59.999Z: an imported instant may be of the year 9999, and west of Greenwich."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -47,6 +50,11 @@ def span(resource: Resource) -> Span | None:
         return None
     end = moment(resource.get("end"))
     return Span(start, start if end is None else end)
+
+
+def is_timed(slot: Resource) -> bool:
+    """Whether a Slot says when it begins and ends; an extension may stand in the place of either."""
+    return moment(slot.get("start")) is not None and moment(slot.get("end")) is not None
 
 
 def together(slots: Sequence[Resource], party: Party) -> Span:
@@ -99,5 +107,5 @@ def reminder_due(time: Span) -> int:
 
 
 def instant_text(moment: int) -> str:
-    """The instant in UTC as FHIR writes it, of ms since 1970."""
-    return format_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=moment))
+    """The instant in UTC as FHIR writes it, of ms since 1970; of what is later than can be written, the last."""
+    return format_instant(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=min(moment, _LAST)))

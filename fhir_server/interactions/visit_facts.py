@@ -93,6 +93,22 @@ class VisitFacts:
         naming = Naming("Appointment", (f"patient|Patient/{patient}",), without=_NO_HOLD)
         return await self._appointments(naming, _MOST_VISITS)
 
+    async def taking_part(self, appointment: Resource) -> list[Resource]:
+        """The Locations, HealthcareServices and PractitionerRoles that take part in an Appointment."""
+        actors = (
+            visit_places.place(each.get("actor"), self.context.own_bases) for each in appointment.get("participant", ())
+        )
+        places = dict.fromkeys(each for each in actors if each is not None and visit_places.is_facility(each))
+        by_type: dict[str, list[str]] = {}
+        for place in places.keys() - self._known.keys():
+            type, _, id = place.partition("/")
+            by_type.setdefault(type, []).append(id)
+        for type, ids in by_type.items():
+            found = await facts.stored_many(self.context, type, ids)
+            self._known |= {f"{type}/{id}": each for id, each in found.items()}
+        there = (self._known[place].resource for place in places)
+        return [each for each in there if each is not None]
+
     async def _appointments(self, naming: Naming, limit: int) -> dict[str, Stored]:
         rows = await related.owned_rows(self.context.server.database, naming, limit)
         found = await facts.stored_many(self.context, "Appointment", [row.id for row in rows])

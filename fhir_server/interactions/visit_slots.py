@@ -64,7 +64,7 @@ class Slots:
     async def bookable(self, place: str) -> Resource:
         """The Slot as the plan leaves it. Raises FhirError 422 where the caller finds none there."""
         slot = await self.resource(place)
-        if slot is None or span(slot) is None or (is_restricted(slot) and self.party != "register"):
+        if slot is None or not visit_times.is_timed(slot) or (is_restricted(slot) and self.party != "register"):
             raise outcome.VISIT_SLOT(f"There is no {place} to book.", "Appointment.slot")
         return slot
 

@@ -123,6 +123,10 @@ class _Visit:
         elif places and former is not None and any(former.get(each) != resource.get(each) for each in _GIVEN):
             named = [await slots.bookable(each) for each in places]
             resource = visit_times.timed(former, resource, named, visit_times.together(named, "staff"))
+            if slots.party != "register" and status in ("pending", "booked"):
+                resource = visit_places.with_patients(resource, slots.context.own_bases)
+            if status in LIVE and set(_patients(slots, resource)) - set(_patients(slots, former)):
+                await self._refuse_overlap(resource, visit_times.together(named, "staff"))
             return await self._attended(resource, named[0], places)
         if time is not None and status in LIVE and (before not in LIVE or span(former or {}) != time):
             await self._refuse_overlap(resource, time)
@@ -205,14 +209,18 @@ class _Visit:
         return [each for each in found if not slots.is_hidden(each, patient)]
 
     async def _labelled(self, resource: Resource, places: tuple[str, ...]) -> Resource:
-        """With the labels that hide a sensitive visit, as its kind and its slots say."""
-        sources = [resource]
+        """With the labels that hide a sensitive visit, as its kind, who takes part in it and its slots say."""
+        sources = [resource, *await self.slots.look.taking_part(resource)]
         for place in places:
             slot = await self.slots.resource(place)
             where = None if slot is None else await self.slots.look.where(slot)
             sources += [] if slot is None else [slot]
             sources += [] if where is None else [where.schedule, *where.resources]
         return visit_labels.with_labels(resource, visit_labels.hiding(sources))
+
+
+def _patients(slots: Slots, visit: Resource) -> tuple[str, ...]:
+    return visit_places.patients(visit, slots.context.own_bases)
 
 
 def _reminders(slots: Slots, judged: list[tuple[Change, Resource | None]]) -> tuple[list[Notice], list[str]]:

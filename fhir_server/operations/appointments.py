@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from fhir_server.care import visit_places
+from fhir_server.care import visit_places, visit_times
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
 from fhir_server.core.outcome import FhirError
@@ -102,6 +102,8 @@ async def asked(context: RequestContext, call: Call) -> Asked:
         if error.status != 404 or not id.startswith(PROPOSED) or not is_id(id.removeprefix(PROPOSED)):
             raise
         slot = await _read(context, "Slot", id.removeprefix(PROPOSED))
+        if not visit_times.is_timed(slot):
+            raise
         return Asked(proposal(slot), None, sent=False)
     return Asked(stored, stored, sent=False)
 

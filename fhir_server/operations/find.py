@@ -27,6 +27,8 @@ MOST = 100
 _PAGES = 20
 _PER_PAGE = 100
 _MOST_SCHEDULES = 200
+_MOST_NAMED = 100
+"""Of those that one parameter names: each practitioner's roles are looked up."""
 _DAY = 24 * 60 * visit_times.MINUTE
 _CODES = {"service-type": "service-type", "specialty": "specialty", "visit-type": "appointment-type"}
 """Parameters with a code, and those of a search of slots that they are."""
@@ -50,7 +52,7 @@ async def find(context: RequestContext, call: Call) -> Answer:
         look = VisitFacts(context, moment)
         count = min(int(call.one("_count") or MOST), MOST)
         async for slot in _slots(context, pairs):
-            where = await look.where(slot)
+            where = await look.where(slot) if visit_times.is_timed(slot) else None
             time = visit_times.span(slot)
             if where is not None and where.is_bookable and time is not None and time.start > to_milliseconds(moment):
                 found.append(_proposed(slot, where, who, call))
@@ -126,13 +128,15 @@ async def _schedules(context: RequestContext, call: Call, moment: int) -> list[s
 
 
 def _places(context: RequestContext, call: Call, name: str) -> list[str]:
-    found = []
+    found: dict[str, None] = {}
     for each in call.all(name):
         place = visit_places.place(each, context.own_bases)
         if place is None:
             raise outcome.BAD_OPERATION_CALL(f"Name what is asked for in '{name}' by a reference to this server.", name)
-        found.append(place)
-    return found
+        found[place] = None
+    if len(found) > _MOST_NAMED:
+        raise outcome.BAD_OPERATION_CALL(f"'{name}' names more than {_MOST_NAMED}: ask for fewer at once.", name)
+    return list(found)
 
 
 async def _practitioners(context: RequestContext, places: list[str], moment: int) -> tuple[str, ...]:

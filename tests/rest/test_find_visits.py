@@ -175,6 +175,27 @@ async def test_a_proposal_is_booked_as_it_was_found_and_by_its_id(calendar: Writ
     assert told.status == 200
 
 
+@pytest.mark.parametrize("name", ["start", "end"])
+async def test_a_slot_that_does_not_say_when_it_is_stops_nobody(calendar: Writers, name: str) -> None:
+    absent = {"url": "http://hl7.org/fhir/StructureDefinition/data-absent-reason", "valueCode": "unknown"}
+    timeless = {key: value for key, value in slot(20).items() if key != name} | {f"_{name}": {"extension": [absent]}}
+    before = await found(calendar)
+    await calendar.stored(timeless)
+    assert await found(calendar) == before
+    told = await calendar.ask(ANNA, "POST", "Appointment", visit("anna", "gp-20"))
+    assert (told.status, told.element) == (422, "Appointment.slot")
+    for code in ("hold", "book"):
+        assert (await operations.operated(calendar, ANNA, "Appointment", code, appt_id="slot.gp-20")).status == 404
+
+
+async def test_nobody_is_asked_for_by_the_thousand(calendar: Writers) -> None:
+    several = [("practitioner", f"Practitioner/p{number}") for number in range(101)]
+    told = await operations.asked(calendar, ANNA, "Appointment", "find", *several)
+    assert (told.status, told.element) == (400, "practitioner")
+    same = [("practitioner", "Practitioner/gp")] * 101
+    assert (await operations.asked(calendar, ANNA, "Appointment", "find", *same)).status == 200
+
+
 async def test_find_runs_in_a_batch(calendar: Writers) -> None:
     url = "Appointment/$find?practitioner=Practitioner/mind"
     told = await calendar.bundle(ANNA, "batch", [entry("GET", url)])

@@ -169,6 +169,14 @@ async def test_the_same_slot_is_not_held_again_for_half_an_hour_but_booked(
     await booked(calendar, ANNA, visit("anna", "gp-1"))
 
 
+async def test_a_hold_that_was_imported_with_any_end_is_no_failure(calendar: Writers) -> None:
+    until = {"url": HELD, "valueInstant": "9999-12-31T23:59:59-14:00"}
+    imported = visit("anna", "gp-1", status="pending", extension=[until])
+    assert (await calendar.ask(system(), "POST", "Appointment", imported)).status == 201
+    told = await calendar.ask(ANNA, "POST", "Appointment", visit("anna", "gp-1", status="pending"))
+    assert (told.status, "9999-12-31T23:59:59.999Z" in told.text) == (422, True)
+
+
 async def test_a_hold_is_not_moved(calendar: Writers) -> None:
     held = appointment(await operated(calendar, ANNA, "hold", appt_id="slot.gp-1"))
     told = await calendar.ask(ANNA, "PATCH", f"Appointment/{held['id']}", patch(slot=[{"reference": "Slot/gp-2"}]))

@@ -149,6 +149,23 @@ async def test_the_patient_must_have_accepted_and_be_required(calendar: Writers)
     assert made["participant"][0]["required"] == "required"
 
 
+async def test_the_patient_of_a_booked_visit_neither_declines_it_nor_is_at_two_visits(calendar: Writers) -> None:
+    made = await booked(calendar, ANNA, visit("anna", "gp-1"))
+    first, *others = made["participant"]
+    place = f"Appointment/{made['id']}"
+
+    async def changed(sight: Sight, **values: Any) -> Told:
+        patch = {"participant": [first | values, *others]}
+        return await calendar.ask(sight, "PATCH", place, ("application/merge-patch+json", patch))
+
+    # It is cancelled, which frees its slot.
+    assert (await changed(ANNA, status="declined")).element == "Appointment.participant[0].status"
+    assert (await changed(ANNA, required="optional")).element == "Appointment.participant[0].required"
+    await booked(calendar, BEN, visit("ben", "other-1"))
+    told = await changed(DOCTOR, actor={"reference": "Patient/ben"})
+    assert (told.status, told.element) == (422, "Appointment.start")
+
+
 async def test_nobody_books_in_anothers_name(calendar: Writers) -> None:
     told = await calendar.ask(BEN, "POST", "Appointment", visit("anna", "gp-1"))
     assert told.status == 403

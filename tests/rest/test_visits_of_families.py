@@ -155,9 +155,22 @@ async def test_the_answer_to_an_invitation_is_hidden_with_the_visit(family: Requ
 
 async def test_a_request_for_a_sensitive_service_is_hidden_without_a_slot(family: RequestContext) -> None:
     writers = Writers(family)
-    for kind in ({"serviceType": [service("490")]}, {"specialty": [{"text": "Addiction medicine"}]}):
+    kinds: list[dict[str, Any]] = [
+        {"serviceType": [service("490")]},
+        # Drug and/or Alcohol Counselling, Family Planning and Psychology, by their codes alone.
+        *({"serviceType": [service(code)]} for code in ("105", "54", "142")),
+        {"specialty": [{"text": "Addiction medicine"}]},
+        {"reasonCode": [{"text": "Birth control"}]},
+    ]
+    for kind in kinds:
         made = await booked(writers, TEEN, visit("teen", status="proposed", **kind))
-        assert codes(made)
+        assert codes(made), kind
+    role = {"resourceType": "PractitionerRole", "id": "mind", "specialty": [{"text": "Psychiatry"}]}
+    await writers.stored(role)
+    for actor in ("HealthcareService/desk", "PractitionerRole/mind"):
+        asked = visit("teen", status="proposed")
+        asked["participant"].append({"actor": {"reference": actor}, "status": "needs-action"})
+        assert codes(await booked(writers, TEEN, asked)), actor
     made = await booked(writers, TEEN, visit("teen", "plain-9"))
     patch = ("application/merge-patch+json", {"serviceCategory": [{"text": "Mental health"}]})
     assert (await writers.ask(TEEN, "PATCH", f"Appointment/{made['id']}", patch)).status == 200

@@ -244,8 +244,11 @@ def concept(system: str, code: str, display: str = "") -> Resource:
         ("serviceCategory", [{"text": "Behavioral Health"}], {"MH"}),
         ("serviceCategory", [{"text": "alcohol and psychiatric care"}], {"MH", "SUD"}),
         ("category", [concept("urn:x", "y", "Family planning clinic")], {"SEX"}),
-        ("reasonCode", [{"text": "mental"}], set()),
+        ("reasonCode", [{"text": "Contraception"}], {"SEX"}),
+        ("reasonCode", [{"text": "Sports physical"}], set()),
+        ("description", "mental", set()),
         ("type", {"text": "Pregnancy"}, {"SEX"}),
+        ("serviceType", [concept("http://terminology.hl7.org/CodeSystem/service-type", "105")], {"SUD"}),
         ("serviceType", [{}], set()),
     ],
 )
