@@ -19,7 +19,7 @@ from tests.vaults import environment_without_settings
 ADDRESS = "127.0.0.1:8080"
 """Where a page's server listens."""
 
-PAGE_SECONDS = 180
+PAGE_SECONDS = 300
 
 _FENCE = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _SHOWN = frozenset({"text", "json"})
