@@ -32,6 +32,7 @@ from smart_auth.records import ACCOUNTS, Account, read
 
 POLL_SECONDS = 2.0
 _AT_A_TIME = 100
+_LATER_MILLISECONDS = 60_000
 _MOST_RELATIVES = 20
 
 log = structlog.get_logger()
@@ -93,15 +94,25 @@ class Notices:
             await asyncio.sleep(POLL_SECONDS)
 
     async def deliver_due(self) -> int:
-        """Make letters of the notices whose time has come; of how many. Raises FhirError 503."""
-        found = await notices.due(self._server.database, self._moment(), _AT_A_TIME)
+        """Make letters of the notices whose time has come; of how many. One that cannot be told waits a while, so that
+        it keeps no other from being told. Raises FhirError 503 where the database is away.
+        """
+        database = self._server.database
+        found = await notices.due(database, self._moment(), _AT_A_TIME)
         for notice in found:
-            letters: list[Letter] = []
-            if await self._holds(notice):
-                letters = [] if self._outbox is None else await self._letters(notice, self._outbox)
-                await self._give(notice)
-            await notices.hand_over(self._server.database, notice, letters)
+            try:
+                await self._deliver(notice)
+            except Exception as error:
+                log.warning("a notice cannot be told at the moment", notice=notice.kind, kind=type(error).__name__)
+                await notices.put_off(database, notice, self._moment() + _LATER_MILLISECONDS)
         return len(found)
+
+    async def _deliver(self, notice: Notice) -> None:
+        letters: list[Letter] = []
+        if await self._holds(notice):
+            letters = [] if self._outbox is None else await self._letters(notice, self._outbox)
+            await self._give(notice)
+        await notices.hand_over(self._server.database, notice, letters)
 
     async def _holds(self, notice: Notice) -> bool:
         """Whether what it tells of is still so."""
@@ -109,7 +120,11 @@ class Notices:
             return True
         type, _, id = notice.about.partition("/")
         resource = await self._read(type, id)
-        return resource is not None and (not notice.state or resource.get("status") == notice.state)
+        if resource is None or not notice.state or resource.get("status") == notice.state:
+            return resource is not None
+        # It was given already: by a worker that died before the letter was written, to another one whom it is for too,
+        # or by a worker that is about to write it.
+        return type == "CommunicationRequest" and await self._read("Communication", _given(notice)) is not None
 
     async def _give(self, notice: Notice) -> None:
         """Put a reminder into the record of whose it is, and close it. Whoever comes second finds it done."""
@@ -120,12 +135,13 @@ class Notices:
         if kept is None:
             return
         request, version = kept
+        if request.get("status") != notice.state:
+            return
         done, given = reminders.fired(request, now())
         context = self._writer.context("server", notice.place, notice.place.removeprefix("Patient/"))
-        name = "reminder-" + hashlib.sha256(notice.id.encode()).hexdigest()[:40]
         documents = [
             self._writer.put(context, done, id, if_version=version),
-            self._writer.put(context, given, name, creates_only=True),
+            self._writer.put(context, given, _given(notice), creates_only=True),
         ]
         try:
             await self._writer.commit(context, *documents)
@@ -198,3 +214,9 @@ class Notices:
     async def _read(self, type: str, id: str) -> Resource | None:
         row = await resources.read(self._server.database, type, id)
         return None if row is None or row.body is None else decode(row.body)
+
+
+def _given(notice: Notice) -> str:
+    """The id of the Communication that gives a reminder: one for all whom it is for."""
+    reminder = notice.id.removesuffix(f"/{notice.place}")
+    return "reminder-" + hashlib.sha256(reminder.encode()).hexdigest()[:40]

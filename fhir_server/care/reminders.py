@@ -73,12 +73,14 @@ def fired(request: Resource, moment: datetime) -> tuple[Resource, Resource]:
     given = {
         "resourceType": "Communication",
         "status": "completed",
-        "category": request["category"],
-        "subject": request["subject"],
+        "category": request.get("category"),
+        "subject": request.get("subject"),
         "recipient": request.get("recipient", []),
         "basedOn": [{"reference": f"CommunicationRequest/{request['id']}"}],
         "topic": request.get("topic", {"text": "Reminder"}),
-        "payload": [{"contentString": each["contentString"]} for each in request["payload"] if "contentString" in each],
+        "payload": [
+            {"contentString": each["contentString"]} for each in request.get("payload", ()) if "contentString" in each
+        ],
         "sent": format_instant(moment),
     }
     given = {name: value for name, value in given.items() if value}

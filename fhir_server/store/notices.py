@@ -62,6 +62,15 @@ async def due(database: Database, now: int, limit: int) -> list[Notice]:
     ]
 
 
+async def put_off(database: Database, notice: Notice, due: int) -> None:
+    """Let a notice that is still there wait until `due`, in ms since 1970. Raises FhirError 503."""
+    there = {"_id": notice.id, "due": notice.due}
+    try:
+        await database.collections[NOTICES].update_one(there, {"$set": {"due": due}})
+    except DriverError as error:
+        raise refusal(error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Letter:
     """A document of the outbox of sign-in (smart_auth.mail), by its id."""

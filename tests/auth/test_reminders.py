@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import pytest
 from pymongo import MongoClient
 
+from fhir_server import notices
+from fhir_server.store import notices as stored
 from tests.auth.test_mailing import Inbox, mail_server
 from tests.auth.test_notices import people, server, until
 from tests.rest.access import as_bearer
@@ -120,3 +123,77 @@ async def test_what_is_no_reminder_of_ones_own_is_refused_with_its_element(
             other = await set_one(api, subject={"reference": "Patient/ben"})
             assert other.status_code == 403
     assert mongodb[database_name]["CommunicationRequest"].count_documents({}) == 0
+
+
+async def test_a_reminder_that_cannot_be_given_keeps_no_other_from_being_told(
+    mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str
+) -> None:
+    inbox = Inbox()
+    requests = mongodb[database_name]["CommunicationRequest"]
+    with mail_server(inbox) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            broken = (await set_one(api, occurrenceDateTime=at(seconds=2))).json()["id"]
+            assert (await set_one(api, occurrenceDateTime=at(seconds=3))).status_code == 201
+            requests.update_one({"_id": broken}, {"$set": {"body": b"\x01 nobody opens this"}})
+            await until(lambda: len(inbox.letters) >= 1)
+            (told,) = await given(api)
+    assert broken not in told["basedOn"][0]["reference"]
+    (left,) = mongodb[database_name]["server.notices"].find({})
+    assert left["about"] == f"CommunicationRequest/{broken}"
+
+
+async def test_a_reminder_of_the_staff_without_words_is_given_as_it_is(mongodb_uri: str, database_name: str) -> None:
+    inbox = Inbox()
+    with mail_server(inbox) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            own = [{"reference": "Patient/anna"}]
+            wordless = reminder(occurrenceDateTime=at(seconds=2), recipient=own)
+            del wordless["payload"]
+            answer = await api.post("CommunicationRequest", json=wordless, headers=as_bearer("dr"))
+            assert answer.status_code == 201, answer.text
+            await until(lambda: len(inbox.letters) >= 1)
+            (told,) = await given(api)
+    assert (told["topic"], told.get("payload")) == ({"text": "Reminder"}, None)
+
+
+async def test_a_reminder_given_by_a_worker_that_died_is_told_by_the_next(
+    mongodb_uri: str, mongodb: MongoClient[dict[str, Any]], database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inbox = Inbox()
+    hand_over, deaths = stored.hand_over, [True]
+
+    async def dies_first(*args: Any) -> bool:
+        if deaths:
+            deaths.clear()
+            raise ConnectionError
+        return await hand_over(*args)
+
+    monkeypatch.setattr(stored, "hand_over", dies_first)
+    monkeypatch.setattr(notices, "_LATER_MILLISECONDS", 0)
+    with mail_server(inbox) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            assert (await set_one(api, occurrenceDateTime=at(seconds=2))).status_code == 201
+            await until(lambda: len(inbox.letters) >= 1)
+            assert len(await given(api)) == 1
+            await until(lambda: mongodb[database_name]["server.notices"].count_documents({}) == 0)
+    assert len(inbox.letters) == 1
+
+
+async def test_a_reminder_for_two_is_told_to_both_and_given_once(mongodb_uri: str, database_name: str) -> None:
+    inbox = Inbox()
+    with mail_server(inbox) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            ben = {"resourceType": "Patient", "id": "ben", "telecom": [{"system": "email", "value": "ben@example.org"}]}
+            assert (await api.put("Patient/ben", json=ben, headers=as_bearer("system"))).status_code == 201
+            await app.state.authorization.accounts.add("ben", "", "patient", fhir_user="Patient/ben", patients=("ben",))
+            both = [{"reference": "Patient/anna"}, {"reference": "Patient/ben"}]
+            set_for = reminder(occurrenceDateTime=at(seconds=2), recipient=both)
+            answer = await api.post("CommunicationRequest", json=set_for, headers=as_bearer("system"))
+            assert answer.status_code == 201, answer.text
+            await until(lambda: len(inbox.letters) >= 2)
+            assert len(await given(api)) == 1
+    assert sorted(inbox.to) == ["anna@example.org", "ben@example.org"]
