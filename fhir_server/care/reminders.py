@@ -52,6 +52,9 @@ def of_patient(request: Resource, former: Resource | None, patient: str, moment:
     if len("".join(words)) > _MOST_WORDS:
         raise outcome.REMINDER(f"A reminder has {_MOST_WORDS:,} characters at most.", "CommunicationRequest.payload")
     when = due(request)
+    if former is not None and not _is_theirs(former, patient):
+        text = "Somebody else asked for this: a patient changes the reminders that they set, and no other."
+        raise outcome.REMINDER(text, "CommunicationRequest.requester")
     same = former is not None and former.get("occurrenceDateTime") == request.get("occurrenceDateTime")
     if request["status"] == "active" and (when is None or (when <= moment and not same)):
         text = "Say when, as a moment to come with its time zone: 2027-01-31T08:00:00-05:00."
@@ -62,6 +65,11 @@ def of_patient(request: Resource, former: Resource | None, patient: str, moment:
         if [each.get("reference") for each in (named if isinstance(named, list) else [named])] != [own["reference"]]:
             raise outcome.REMINDER("You remind yourself, and nobody else.", f"CommunicationRequest.{name}")
     return request | {"requester": own, "recipient": [own]}
+
+
+def _is_theirs(request: Resource, patient: str) -> bool:
+    requester = request.get("requester") or {}
+    return is_reminder(request) and requester.get("reference") in (None, f"Patient/{patient}")
 
 
 def _is_taken(name: str) -> bool:

@@ -197,3 +197,19 @@ async def test_a_reminder_for_two_is_told_to_both_and_given_once(mongodb_uri: st
             await until(lambda: len(inbox.letters) >= 2)
             assert len(await given(api)) == 1
     assert sorted(inbox.to) == ["anna@example.org", "ben@example.org"]
+
+
+async def test_a_patient_changes_no_request_of_somebody_else(mongodb_uri: str, database_name: str) -> None:
+    with mail_server(Inbox()) as port:
+        async with server(mongodb_uri, database_name, port) as (app, api):
+            await people(app, api)
+            asked = reminder(requester={"reference": "Practitioner/dr"})
+            for theirs in (asked, {name: value for name, value in asked.items() if name != "category"}):
+                request = (await api.post("CommunicationRequest", json=theirs, headers=as_bearer("dr"))).json()
+                place = f"CommunicationRequest/{request['id']}"
+                taken = reminder(id=request["id"], payload=[{"contentString": "Take two"}])
+                for changed in (taken, taken | {"status": "revoked"}):
+                    answer = await api.put(place, json=changed, headers=as_bearer("anna"))
+                    assert answer.status_code == 422, answer.text
+                    assert answer.json()["issue"][0]["expression"] == ["CommunicationRequest.requester"]
+                assert (await api.get(place, headers=as_bearer("dr"))).json() == request
