@@ -84,11 +84,13 @@ async def changes(context: RequestContext, plan: WritePlan, types: Iterable[str]
     found: list[Change] = []
     for document in plan.documents:
         bound: Document = document
-        if document.type in wanted and (_is_fresh(document) or (document.type, document.id) not in refused):
-            before = former.get((document.type, document.id), Stored(None, 0))
+        if document.type in wanted:
+            place = (document.type, document.id)
+            before = former.get(place, Stored(None, 0))
             if not _is_fresh(document):
+                # One that is left out too: where it comes within reach meanwhile, no rule has looked at it.
                 bound = replace(document, seen=before.version)
-            if not _fails(document, before):
+            if place not in refused and not _fails(document, before):
                 found.append(Change(bound, before.resource))
         documents.append(bound)
     return replace(plan, documents=tuple(documents)), found

@@ -12,9 +12,14 @@ from typing import Any
 import httpx
 import pytest
 import pytest_asyncio
+from msgspec import structs
 from pymongo import MongoClient
 
+from fhir_server.core.outcome import FhirError
+from fhir_server.interactions import facts
 from fhir_server.interactions.message_recipients import Recipients, told_of
+from fhir_server.policy import Sight
+from fhir_server.store import transactions
 from smart_auth.access import AccessContext
 from tests.rest.access import as_bearer, guarded, scopes
 from tests.rest.in_process import opened, put
@@ -369,6 +374,30 @@ async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncC
 
     answers = await asyncio.gather(*(send(world, "anna", draft | {"status": "completed"}) for _ in range(6)))
     assert sorted(each.status_code for each in answers) == [200] + [422] * 5
+
+
+async def test_a_message_that_is_sent_while_somebody_writes_over_it_stays_as_it_was_sent(
+    mongodb_uri: str, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a draft it was out of reach, so that no rule looked at what would become of it."""
+    draft = draft_of_staff() | {"id": "d1"}
+    run = transactions.run
+    async with opened(mongodb_uri, database_name) as context:
+        for resource in (*WORLD, draft):
+            await put(context, resource)
+
+        async def sends_it_first(*args: Any) -> Any:
+            monkeypatch.setattr(transactions, "run", run)
+            await put(context, draft | {"status": "completed"})
+            return await run(*args)
+
+        monkeypatch.setattr(transactions, "run", sends_it_first)
+        forged = draft | {"status": "completed", "payload": [{"contentString": "what the doctor never wrote"}]}
+        with pytest.raises(FhirError):
+            await put(structs.replace(context, sight=Sight(ANNA)), forged)
+        kept = await facts.stored(context, "Communication", "d1")
+    assert kept.resource is not None
+    assert (kept.resource["status"], kept.resource["payload"]) == ("completed", draft["payload"])
 
 
 async def test_files_come_out_of_the_message_and_are_read_by_who_reads_it(world: httpx.AsyncClient) -> None:
