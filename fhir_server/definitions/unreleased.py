@@ -1,6 +1,7 @@
-"""What is in a patient's record and not for the patient yet: drafts of the care staff, and results that are not final.
+"""What is in a patient's record and not for the patient yet: drafts of others, and results that are not final.
 
-Rows of such resources carry a label of the server's own; whoever cares for the patient sees them as all others.
+Rows of such resources carry a label of the server's own. Whoever cares for the patient sees results as all others, and
+drafts are seen by whoever speaks in them.
 """
 
 from collections.abc import Mapping
@@ -29,19 +30,13 @@ def unreleased(resource: Mapping[str, Any]) -> str | None:
     """The label of a resource that its patient does not see yet; None where there is no such reason."""
     status = resource.get("status")
     match resource["resourceType"]:
-        case "Communication" if status == DRAFT_STATUS and not _is_of_patients(resource):
+        case "Communication" if status == DRAFT_STATUS:
             return DRAFT
         case "DiagnosticReport" if status in _NOT_FINAL:
             return RESULT
         case "Observation" if status in _NOT_FINAL and _is_of_laboratory(resource):
             return RESULT
     return None
-
-
-def _is_of_patients(message: Mapping[str, Any]) -> bool:
-    """Whether a patient, or a relative, is who speaks."""
-    text = (message.get("sender") or {}).get("reference")
-    return isinstance(text, str) and any(f"{type}/" in text for type in ("Patient", "RelatedPerson"))
 
 
 def _is_of_laboratory(observation: Mapping[str, Any]) -> bool:

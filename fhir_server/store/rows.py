@@ -15,7 +15,7 @@ from fhir_server.core.write_plan import IndexValues, Method, Put
 from fhir_server.search.entries import points, stretches
 from fhir_server.store.mongo import MAX_ROW_BYTES, Document, row_bytes
 
-INDEX_VERSION = 6
+INDEX_VERSION = 7
 """Counts the ways of making search values from a resource."""
 
 _SETS = 1_000_000
