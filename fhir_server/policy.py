@@ -43,6 +43,7 @@ __all__ = [
     "permitted",
     "refuse_level_one",
     "row_filter",
+    "speaking_for",
     "visible",
 ]
 
@@ -227,8 +228,20 @@ def _of_patient(
         # Its own record a patient sees whole; what is restricted of others' is no more theirs than a practitioner's.
         return [Reach(without_labels=RESTRICTED)]
     if (label := UNRELEASED.get(type)) is not None:
-        return [replace(each, without_labels=(*each.without_labels, label)) for each in (*own, *family)]
+        released = [replace(each, without_labels=(*each.without_labels, label)) for each in (*own, *family)]
+        if type not in PARTICIPANTS:
+            return released
+        # A draft takes part in nothing yet but its writer's own name: nobody else in the family reads along.
+        speakers = speaking_for(access, proxied)
+        return [*released, *(replace(each, participants=speakers) for each in (*own, *family))]
     return [*own, *family]
+
+
+def speaking_for(access: AccessContext, proxied: tuple[Proxied, ...]) -> tuple[str, ...]:
+    """The places of those in whose name somebody with a record writes: themselves, and for whom they act."""
+    # Whoever keeps part of the record from their parents speaks for themselves.
+    acted_for = (*access.patients, *(each.patient for each in proxied if not each.without_labels))
+    return tuple(filter(None, (access.fhir_user, *(f"Patient/{id}" for id in acted_for))))
 
 
 def _of_system(access: AccessContext, kind: OwnerKind) -> list[Reach]:

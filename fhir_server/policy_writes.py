@@ -17,7 +17,7 @@ from fhir_server.core.write_plan import Filter, IndexValues, Keeps, Method
 from fhir_server.definitions.elements import structure
 from fhir_server.definitions.owners import owner_rule
 from fhir_server.definitions.participants import PARTICIPANTS
-from fhir_server.policy import EVERYTHING, Sight, is_within, permitted, row_filter, visible
+from fhir_server.policy import EVERYTHING, Sight, is_within, permitted, row_filter, speaking_for, visible
 from fhir_server.search.parameter_types import token
 from fhir_server.search.request import Visible
 from smart_auth.access import AccessContext
@@ -226,12 +226,7 @@ def _speakers(sight: Sight, access: AccessContext, type: str) -> tuple[str, ...]
 
 def spoken_for(sight: Sight) -> tuple[str, ...]:
     """The places of those in whose name somebody with a record writes: themselves, and for whom they act."""
-    access = sight.access
-    if access is None:
-        return ()
-    # Whoever keeps part of the record from their parents speaks for themselves.
-    acted_for = (*access.patients, *(each.patient for each in sight.proxied if not each.without_labels))
-    return tuple(filter(None, (access.fhir_user, *(f"Patient/{id}" for id in acted_for))))
+    return () if sight.access is None else speaking_for(sight.access, sight.proxied)
 
 
 @cache

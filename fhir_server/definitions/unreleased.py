@@ -1,7 +1,8 @@
-"""What is in a patient's record and not for the patient yet: drafts of the care staff, results that are not
-final, notes and leaflets that nobody has signed.
+"""What is in a patient's record and not for the patient yet: drafts of others, results that are not final, notes and
+leaflets that nobody has signed.
 
-Rows of such resources carry a label of the server's own; whoever cares for the patient sees them as all others.
+Rows of such resources carry a label of the server's own. Whoever cares for the patient sees results as all others, and
+drafts are seen by whoever speaks in them.
 """
 
 from collections.abc import Mapping
@@ -36,7 +37,7 @@ def unreleased(resource: Mapping[str, Any]) -> str | None:
     """The label of a resource that its patient does not see yet; None where there is no such reason."""
     status = resource.get("status")
     match resource["resourceType"]:
-        case "Communication" if status == DRAFT_STATUS and not _is_of_patients(resource.get("sender")):
+        case "Communication" if status == DRAFT_STATUS:
             return DRAFT
         case "DiagnosticReport" if status in _NOT_FINAL:
             return RESULT

@@ -3,10 +3,13 @@
 https://hl7.org/fhir/R4/resource.html#Meta, https://hl7.org/fhir/R4/security-labels.html
 """
 
+from collections.abc import Iterable
+
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
 from fhir_server.core.write_plan import Delete, Keeps, Put
 from fhir_server.definitions.owners import owner_rule
+from fhir_server.definitions.unreleased import UNRELEASED
 from fhir_server.store.mongo import Document
 from fhir_server.store.rows import same_value
 
@@ -36,7 +39,8 @@ def _lost(put: Put, keeps: Keeps, current: Document) -> str | None:
         return "meta.source"
     if "deleted" in current:
         return None
-    before, after = frozenset(current["labels"]), frozenset(put.index.labels)
+    # What the server says of a draft goes as it is sent.
+    before, after = _given(current["labels"]), _given(put.index.labels)
     if (keeps.all_labels and before != after) or (before & keeps.labels) - after:
         return "meta.security"
     if keeps.owners and not set(current["owners"]).issubset(put.index.owners):
@@ -46,6 +50,10 @@ def _lost(put: Put, keeps: Keeps, current: Document) -> str | None:
     stored = decode(current["body"])
     kept = [name for name in {**stored, **put.resource} if name not in keeps.but_for and name not in _STAMPED]
     return next((name for name in kept if not same_value(stored.get(name), put.resource.get(name))), None)
+
+
+def _given(labels: Iterable[str]) -> frozenset[str]:
+    return frozenset(each for each in labels if each not in UNRELEASED.values())
 
 
 _STAMPED = frozenset({"id", "meta"})

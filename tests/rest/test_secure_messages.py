@@ -368,6 +368,24 @@ async def test_nobody_in_the_family_changes_sends_or_deletes_anothers_draft(worl
     assert (done["sender"]["reference"], done["payload"]) == ("Patient/ben", draft["payload"])
 
 
+async def test_a_draft_is_seen_in_the_family_by_whoever_speaks_in_it(world: httpx.AsyncClient) -> None:
+    hers = await sent(world, "mother", message(status="preparation"))
+    own = await sent(world, "anna", message(status="preparation"))
+    # The mother may speak for anna, and anna not for her.
+    for who, draft, status in (("mother", hers, 200), ("mother", own, 200), ("anna", own, 200), ("anna", hers, 404)):
+        place = f"Communication/{draft['id']}"
+        assert await seen(world, who, draft["id"]) == status, (who, draft["sender"])
+        history = await world.get(f"{place}/_history", headers=as_bearer(who))
+        assert history.status_code == status
+        found = (await world.get(f"Communication?_id={draft['id']}&_total=accurate", headers=as_bearer(who))).json()
+        assert found["total"] == (1 if status == 200 else 0)
+    await sent(world, "anna", own | {"status": "completed"})
+    await sent(world, "mother", hers | {"status": "completed"})
+    assert await seen(world, "anna", hers["id"]) == 200
+    history = (await world.get(f"Communication/{hers['id']}/_history", headers=as_bearer("anna"))).json()
+    assert [each["resource"]["status"] for each in history["entry"]] == ["completed"]
+
+
 async def test_who_sends_a_draft_twice_at_once_sends_it_once(world: httpx.AsyncClient) -> None:
     draft = await sent(world, "anna", message(status="preparation"))
     import asyncio

@@ -121,6 +121,10 @@ def test_a_patient_sees_shared_types_but_what_is_restricted_and_of_others_only_w
             assert found == Visible((Reach(without_labels=RESTRICTED),))
         case "deny":
             assert found == NOWHERE
+        case _ if type in PARTICIPANTS:
+            # Of drafts those in which the caller speaks.
+            drafts = Reach(("a",), participants=("Patient/a",))
+            assert found == Visible((Reach(("a",), without_labels=unreleased), drafts))
         case _:
             assert found == owned("a", without_labels=unreleased)
 
