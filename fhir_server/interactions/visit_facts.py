@@ -81,11 +81,15 @@ class VisitFacts:
         """The Appointments by id that name a slot (`Slot/s1`) and are pending, booked or under way."""
         return await self._appointments(Naming("Appointment", (f"slot|{slot}",), without=_PAST), _MOST_NAMING)
 
-    async def around(self, patient: str, time: Span) -> dict[str, Stored]:
-        """The Appointments of a Patient (an id) that may meet this time, whatever their status."""
+    async def around(self, patient: str, time: Span, is_live: bool = False) -> dict[str, Stored]:
+        """The Appointments of a Patient (an id) that may meet this time, whatever their status, or if `is_live` those
+        that take the patient's time.
+        """
         begins = time.start - LONGEST_VISIT_HOURS * 60 * MINUTE
         tokens = (f"patient|Patient/{patient}",)
-        naming = Naming("Appointment", tokens, dates=("date",), begins=begins, ends=time.end)
+        # Of requests and cancelled ones there may be any number: they must not crowd out what counts.
+        without = _PAST if is_live else ()
+        naming = Naming("Appointment", tokens, without=without, dates=("date",), begins=begins, ends=time.end)
         return await self._appointments(naming, _MOST_VISITS)
 
     async def holds(self, patient: str) -> dict[str, Stored]:

@@ -181,7 +181,7 @@ class _Visit:
     async def _refuse_overlap(self, resource: Resource, time: Span) -> None:
         slots = self.slots
         for patient in visit_places.patients(resource, slots.context.own_bases) if slots.party != "register" else ():
-            others = self._others(await slots.look.around(patient, time), patient)
+            others = self._others(await slots.look.around(patient, time, is_live=True), patient)
             # Holds that make room for this one are in nobody's way, but were held all the same.
             others = [each for each in others if each.get("id") not in slots.ended]
             scheduling.refuse_overlap(time, others, slots.now)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from fhir_server.core.instant import now
+from fhir_server.interactions import visit_facts
 from fhir_server.interactions.context import Conditions
 from fhir_server.policy import OPERATOR, Sight
 from tests.rest.calendars import (
@@ -342,6 +343,18 @@ async def test_a_person_has_one_visit_at_a_time(calendar: Writers, form: str) ->
     assert await status(calendar, "long") == "free"
     await booked(calendar, ANNA, visit("anna", "gp-3"))
     await booked(calendar, BEN, visit("ben", "long"))
+
+
+async def test_requests_without_number_hide_no_visit_at_the_same_time(
+    calendar: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit_facts, "_MOST_VISITS", 2)
+    await booked(calendar, ANNA, visit("anna", "gp-1"))
+    time = {"start": at(start(1)), "end": at(start(2))}
+    for _ in range(3):
+        await booked(calendar, ANNA, visit("anna", status="proposed", **time))
+    told = await calendar.ask(ANNA, "POST", "Appointment", visit("anna", "other-1"))
+    assert (told.status, told.element) == (422, "Appointment.start")
 
 
 async def test_one_transaction_books_a_slot_once_and_swaps_two(calendar: Writers) -> None:
