@@ -12,6 +12,7 @@ from fhir_server.care import attachments
 from fhir_server.care.attachments import Attached
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode
+from fhir_server.core.outcome import FhirError
 from fhir_server.core.resource import Resource, new_logical_id
 from fhir_server.core.write_plan import Delete, Expect, Put, WritePlan
 from fhir_server.definitions.attached import FILE
@@ -20,6 +21,7 @@ from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.file_holders import refuse_unread
 from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.policy import row_filter, visible
+from fhir_server.policy_writes import is_bound_to_patients
 from fhir_server.search.parameter_types.reference import located
 from fhir_server.store import holders, resources
 
@@ -47,8 +49,11 @@ def keys(context: RequestContext, plan: WritePlan) -> tuple[str, ...]:
 
 
 async def refuse_kept(context: RequestContext, plan: WritePlan) -> None:
-    """Raise FhirError 422 where a plan changes or deletes a file with which a message was sent, whoever asks."""
+    """Raise FhirError 422 where a plan changes or deletes a file with which a message was sent, whoever asks; 404 or
+    403 where the writer does not read the file: a patch would show it, and an update take it from those who do.
+    """
     written = [each for each in plan.documents if each.type == FILE and not _is_fresh(each)]
+    written = [each for each in written if await _is_met(context, each)]
     if not written:
         return
     places = [f"{FILE}/{each.id}" for each in written]
@@ -58,6 +63,17 @@ async def refuse_kept(context: RequestContext, plan: WritePlan) -> None:
         if f"{FILE}/{each.id}" in sent:
             text = "A message was sent with this file: it stays as it is."
             raise outcome.ATTACHMENT_KEPT(text, FILE).at(f"{FILE}/{each.id}")
+
+
+async def _is_met(context: RequestContext, file: Put | Delete) -> bool:
+    """Whether there is such a file within the reach of who writes it; any other the store answers with a 404."""
+    owners = (await resources.owners_of(context.server.database, FILE, [file.id], file.within or {})).get(file.id)
+    if owners is not None and is_bound_to_patients(context.sight):
+        try:
+            await refuse_unread(context, file.id, owners)
+        except FhirError as error:
+            raise error.at(f"{FILE}/{file.id}") from None
+    return owners is not None
 
 
 async def refuse_uploads(context: RequestContext, plan: WritePlan) -> None:
@@ -164,7 +180,7 @@ async def _stored(context: RequestContext, id: str, subject: str) -> Resource | 
         raise outcome.ATTACHMENT_LIMIT(f"A file has {attachments.MAX_FILE_BYTES // 1024 // 1024} MB at most.", FILE)
     try:
         await refuse_unread(context, id, first.owners)
-    except outcome.FhirError:
+    except FhirError:
         return None
     row = await resources.read(database, FILE, id, within)
     return None if row is None or row.body is None else decode(row.body)

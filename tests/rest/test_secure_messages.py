@@ -490,6 +490,23 @@ async def test_nobody_comes_to_read_a_file_by_naming_it(world: httpx.AsyncClient
     await sent(world, "anna", note(url))
 
 
+async def test_nobody_writes_over_a_file_that_is_held_out_of_their_sight(world: httpx.AsyncClient) -> None:
+    file = {"payload": [{"contentString": "See"}, attached()]}
+    draft = await sent(world, "dr", draft_of_staff() | file)
+    private = await sent(world, "anna", message(recipient=[{"reference": "Practitioner/dr"}], **file))
+    merge = as_bearer("nurse") | {"content-type": "application/merge-patch+json"}
+    for held in (draft, private):
+        url = held["payload"][1]["contentAttachment"]["url"]
+        binary = (await world.get(url, headers=as_bearer("dr"))).json()
+        for answer in (
+            await world.patch(url, json={"language": "en"}, headers=merge),
+            await send(world, "nurse", binary | {"data": base64.b64encode(PNG).decode()}),
+            await world.delete(url, headers=as_bearer("nurse")),
+        ):
+            assert answer.status_code == 404, answer.text
+        assert (await world.get(url, headers=as_bearer("dr"))).json() == binary
+
+
 @pytest.mark.parametrize("change", ["deleted", "replaced"])
 async def test_what_a_draft_held_once_stays_its_writers(world: httpx.AsyncClient, change: str) -> None:
     draft = await sent(world, "dr", draft_of_staff() | {"payload": [{"contentString": "See"}, attached()]})
