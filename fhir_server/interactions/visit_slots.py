@@ -19,7 +19,7 @@ from fhir_server.interactions.visit_facts import VisitFacts, is_restricted
 from fhir_server.policy import NOWHERE, Permission, visible
 from fhir_server.search.parameter_types.token import label
 
-_TAKEN = "This slot is not free any more. Choose another one."
+TAKEN = "This slot is not free any more. Choose another one."
 _WRITING: tuple[Permission, ...] = ("c", "u")
 _OF_SLOT = ("status", "start", "end", "schedule")
 
@@ -102,14 +102,14 @@ class Slots:
         others = {id: each for id, each in naming.items() if id != change.document.id and not self.is_planned(id)}
         for each in others.values():
             if scheduling.is_live(each.resource or {}, self.now) and not self._is_own_hold(each.resource, resource):
-                raise outcome.SLOT_TAKEN(_TAKEN, "Appointment.slot")
+                raise outcome.SLOT_TAKEN(TAKEN, "Appointment.slot")
         if any(place in self.held(each) for each in self.visits(change)):
-            raise outcome.SLOT_TAKEN(_TAKEN, "Appointment.slot")
+            raise outcome.SLOT_TAKEN(TAKEN, "Appointment.slot")
         is_left = any(place in self.kept(each.former) for each in self.changes if each.document.type == "Appointment")
         # What is imported brings its own statuses: a busy slot that no visit names is that of this one.
         makes_room = is_left or bool(others) or (self.party == "register" and not naming)
         if slot.get("status") != "free" and not (makes_room and slot.get("status") in ("busy", "busy-tentative")):
-            raise outcome.SLOT_TAKEN(_TAKEN, "Appointment.slot")
+            raise outcome.SLOT_TAKEN(TAKEN, "Appointment.slot")
         self.ended |= others
 
     def _is_own_hold(self, hold: Resource | None, resource: Resource) -> bool:

@@ -18,7 +18,7 @@ from fhir_server.interactions import facts
 from fhir_server.interactions.context import RequestContext
 from fhir_server.interactions.facts import Change, Stored
 from fhir_server.interactions.visit_facts import VisitFacts
-from fhir_server.interactions.visit_slots import Slots
+from fhir_server.interactions.visit_slots import TAKEN, Slots
 from fhir_server.policy_writes import is_bound_to_patients
 from fhir_server.search.parameter_types.date import to_milliseconds
 from fhir_server.search.parameter_types.token import label
@@ -179,11 +179,14 @@ class _Visit:
         return visit_places.with_actors(resource, where.actors, left, where.role_of, self.slots.context.own_bases)
 
     async def _refuse_overlap(self, resource: Resource, time: Span) -> None:
-        slots = self.slots
+        slots, wanted = self.slots, set(self.slots.kept(resource))
         for patient in visit_places.patients(resource, slots.context.own_bases) if slots.party != "register" else ():
             others = self._others(await slots.look.around(patient, time, is_live=True), patient)
             # Holds that make room for this one are in nobody's way, but were held all the same.
             others = [each for each in others if each.get("id") not in slots.ended]
+            # The person's own second request reads the first one's visit here, but the slot from before it.
+            if any(not wanted.isdisjoint(slots.held(each)) for each in others):
+                raise outcome.SLOT_TAKEN(TAKEN, "Appointment.slot")
             scheduling.refuse_overlap(time, others, slots.now)
 
     async def _refuse_hold(self, resource: Resource, places: tuple[str, ...], time: Span) -> None:

@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 import typer.main
 import yaml
+from pydantic import SecretStr
 
 from fhir_server import cli
 from fhir_server.cli import app as command_line
@@ -204,6 +205,16 @@ def test_the_unit_for_systemd_starts_the_server_as_it_can_be_started() -> None:
     assert int(unit["Service"]["LimitNOFILE"]) >= cli.OPEN_FILES_WANTED
     # mongod has a minute to close its files, the server 20 s to answer.
     assert int(unit["Service"]["TimeoutStopSec"]) >= 80
+
+
+def test_the_settings_of_a_key_management_service_are_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = [line.partition("=") for line in of_language("properties").splitlines()]
+    for name, _, value in lines:
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    for name, _, value in lines:
+        setting = getattr(settings, name.removeprefix("FHIR_").lower())
+        assert value == (setting.get_secret_value() if isinstance(setting, SecretStr) else str(setting))
 
 
 def test_every_metric_the_guide_names_is_there(shared_server: object) -> None:

@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+from fhir_server.care.visit_times import Span
 from fhir_server.core.codec import decode
 from fhir_server.interactions import hold_expiry
+from fhir_server.interactions.facts import Stored
 from fhir_server.interactions.hold_expiry import HoldExpiry
+from fhir_server.interactions.visit_facts import VisitFacts
 from fhir_server.store import history
 from tests.rest.calendars import REASON, at, slot, start, status, stored_calendar, visit
 from tests.rest.in_process import opened
@@ -62,6 +65,29 @@ async def test_of_fifty_who_want_one_slot_one_gets_it(workers: tuple[Writers, Wr
     assert len(await workers[0].rows("Appointment")) == 1
     assert len(await history.of_instance(workers[0].context.server.database, "Slot", "gp-1", 100)) == 2
     assert await status(workers[0], "gp-1") == ("busy" if wanted == "booked" else "busy-tentative")
+
+
+async def test_of_fifty_requests_of_one_person_for_one_slot_one_gets_it(workers: tuple[Writers, Writers]) -> None:
+    told = await asyncio.gather(*(posted(workers, number, visit("p0", "gp-1"), "p0") for number in range(PARALLEL)))
+    assert Counter(each.status for each in told) == {201: 1, 409: PARALLEL - 1}
+
+
+async def test_a_slot_that_the_same_person_books_while_it_is_looked_at_is_taken(
+    workers: tuple[Writers, Writers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slot was read as free, the person's visits after the other booking: that is told as what it is."""
+    looked_at, others = VisitFacts.around, [1]
+
+    async def overtaken(self: VisitFacts, patient: str, time: Span, is_live: bool = False) -> dict[str, Stored]:
+        if others:
+            others.clear()
+            assert (await posted(workers, 1, visit("p0", "gp-1"), "p0")).status == 201
+        return await looked_at(self, patient, time, is_live)
+
+    monkeypatch.setattr(VisitFacts, "around", overtaken)
+    told = await posted(workers, 0, visit("p0", "gp-1"), "p0")
+    assert (told.status, told.numbers) == (409, (6101,))
+    assert len(await live(workers[0], "gp-1")) == 1
 
 
 async def test_one_person_who_books_everything_at_once_gets_what_does_not_overlap(
