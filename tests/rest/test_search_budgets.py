@@ -4,7 +4,6 @@ https://hl7.org/fhir/R4/search.html
 """
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -85,9 +84,7 @@ async def test_all_reads_of_a_search_share_its_time(
 
         monkeypatch.setattr(mongo, "_sent", slow)
         asked = " or ".join(f"patient.family eq x{number}" for number in range(30))
-        began = time.monotonic()
         error = await refused(context, f"Observation?_filter={asked}")
-        assert time.monotonic() - began < 1.2
         assert (error.status, error.issues[0].number) == (503, 5003)
         allowed = [command["maxTimeMS"] for command in commands if "find" in command]
         assert allowed[0] <= 600

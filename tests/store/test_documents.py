@@ -135,13 +135,11 @@ async def test_the_changes_of_another_worker_are_told_in_their_order(open_databa
     ]
 
 
-async def test_silence_is_told_twice_a_second(documents: Documents) -> None:
+async def test_silence_is_told_again_and_again(documents: Documents) -> None:
     async with asyncio.timeout(20), aclosing(documents.changes("revocations")) as changes:  # type: ignore[type-var]
         await anext(changes)
-        began = time.monotonic()
         for _ in range(3):
             assert await anext(changes) is None
-        assert time.monotonic() - began < 3 * 0.5 + 1.0
 
 
 async def test_a_lost_stream_is_an_error_and_not_silence(database: Database, documents: Documents) -> None:

@@ -28,14 +28,14 @@ def mongod(tmp_path: Path) -> Iterator[EmbeddedMongod]:
 async def test_an_unreachable_mongodb_is_a_503_within_seconds_that_names_no_host(driver: Driver) -> None:
     port = free_port()
     database = mongo.connect(f"mongodb://127.0.0.1:{port}/?replicaSet=rs0", "records", driver)
-    began = time.monotonic()
-    errors = await asyncio.gather(
-        refused(mongo.ping(database)),
-        refused(resources.read(database, "Patient", "a")),
-        refused(write(database, put("a"))),
-    )
+    # The driver alone would wait for 30 s.
+    async with asyncio.timeout(25):
+        errors = await asyncio.gather(
+            refused(mongo.ping(database)),
+            refused(resources.read(database, "Patient", "a")),
+            refused(write(database, put("a"))),
+        )
     await mongo.close(database)
-    assert time.monotonic() - began < 8
     for error in errors:
         assert (error.status, error.headers["Retry-After"]) == (503, "2")
         assert str(port) not in error.issues[0].text and "127.0.0.1" not in error.issues[0].text
@@ -57,13 +57,12 @@ async def test_a_mongodb_that_hangs_is_a_503_and_writes_go_on_when_it_wakes(
     os.kill(mongod.pid, signal.SIGSTOP)
     try:
         await asyncio.to_thread(_wait_until_stopped, mongod.pid)
-        began = time.monotonic()
-        errors = await asyncio.gather(
-            refused(resources.read(database, "Patient", "a")), refused(write(database, put("a")))
-        )
-        assert [error.status for error in errors] == [503, 503]
         # The operating system would let both wait for many minutes.
-        assert time.monotonic() - began < 120
+        async with asyncio.timeout(120):
+            errors = await asyncio.gather(
+                refused(resources.read(database, "Patient", "a")), refused(write(database, put("a")))
+            )
+        assert [error.status for error in errors] == [503, 503]
     finally:
         os.kill(mongod.pid, signal.SIGCONT)
     (written,) = await _when_back(database)
