@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     )
     mongodb_uri: SecretStr | None = Field(
         None,
-        description="A MongoDB 6 or newer replica set. Unset: a private embedded one is started in the data folder.",
+        description="A MongoDB 6 or newer replica set, by its name (`replicaSet=`). Unset: a private embedded one is "
+        "started in the data folder.",
     )
     mongodb_database: str = Field("fhir", min_length=1, max_length=38, description="Name of the database.")
     mongodb_driver: Literal["pymongo", "motor"] = Field(

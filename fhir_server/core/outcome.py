@@ -280,6 +280,7 @@ VISIT_REASON = Failure(6108, 422, "business-rule", "patients say why they cancel
 VISIT_PARTICIPANT = Failure(6109, 422, "business-rule", "who takes part in a visit breaks a rule")
 VISIT_OVERLAP = Failure(6110, 422, "business-rule", "a person has one visit at a time")
 VISIT_HOLD = Failure(6111, 422, "business-rule", "too many holds at a time, or one of the same slot again")
+VISIT_MORE = Failure(6112, 200, "incomplete", "there are more free slots than one answer proposes")
 # 618x: a record handed out
 RECORD_TOO_LARGE = Failure(6180, 400, "too-costly", "the record is too large for one document")
 

@@ -171,11 +171,17 @@ def _answered(context: RequestContext, answer: Answer) -> Answer:
     return structs.replace(answer, body=encode(bundle(context, [decode(answer.body)])))
 
 
-def bundle(context: RequestContext, found: list[Resource]) -> Resource:
-    """A searchset of these Appointments."""
+def bundle(context: RequestContext, found: list[Resource], more: str | None = None) -> Resource:
+    """A searchset of these Appointments; `more` says how to come to those that it leaves out, which nobody counted."""
     entries = [
         {"fullUrl": f"{context.base}/Appointment/{each['id']}", "resource": each, "search": {"mode": "match"}}
         for each in found
     ]
-    made: Resource = {"resourceType": "Bundle", "type": "searchset", "total": len(found)}
+    made: Resource = {"resourceType": "Bundle", "type": "searchset"}
+    if more is None:
+        made["total"] = len(found)
+    else:
+        issue = outcome.VISIT_MORE.issue(more, severity="information")
+        told = outcome.operation_outcome((issue,), context.request_id)
+        entries.append({"resource": told, "search": {"mode": "outcome"}})
     return made | {"entry": entries} if entries else made

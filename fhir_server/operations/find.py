@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fhir_server.care import visit_places, visit_times
+from fhir_server.care.visit_times import Span
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
 from fhir_server.core.instant import now
@@ -24,7 +25,8 @@ from fhir_server.store.related import Naming
 DAYS = 30
 MOST = 100
 """Proposals in one answer."""
-_PAGES = 20
+_MOST_SLOTS = 2_000
+"""Looked at for one answer: of most nothing may be booked."""
 _PER_PAGE = 100
 _MOST_SCHEDULES = 200
 _MOST_NAMED = 100
@@ -37,40 +39,68 @@ Pairs = list[tuple[str, str]]
 
 
 async def find(context: RequestContext, call: Call) -> Answer:
-    """200 with a searchset of proposed Appointments in the order of time, each naming its free slot.
+    """200 with a searchset of proposed Appointments in the order of time, each naming its free slot; where there are
+    more than it holds, an outcome in it says from when on to ask again.
 
     They are of federal facilities that are live. Raises FhirError 400 for a stretch of time that is none, 403 where the
     token lets no slots be searched, 404 for a patient who is none of the caller's.
     """
     moment = now()
     who = appointments.patient(context, call, "s")
-    pairs = _pairs(call, to_milliseconds(moment))
+    wanted = _wanted(call, to_milliseconds(moment))
+    pairs = _pairs(call, wanted)
     schedules = await _schedules(context, call, to_milliseconds(moment))
-    found: list[Resource] = []
+    found: list[tuple[int, Resource]] = []
+    left_out: int | None = None
     if schedules is None or schedules:
         pairs += [("schedule", ",".join(schedules))] if schedules else []
         look = VisitFacts(context, moment)
         count = min(int(call.one("_count") or MOST), MOST)
+        seen = 0
         async for slot in _slots(context, pairs):
-            where = await look.where(slot) if visit_times.is_timed(slot) else None
             time = visit_times.span(slot)
-            if where is not None and where.is_bookable and time is not None and time.start > to_milliseconds(moment):
-                found.append(_proposed(slot, where, who, call))
-            if len(found) >= count:
+            if time is None or time.start <= to_milliseconds(moment):
+                continue
+            seen += 1
+            where = await look.where(slot) if visit_times.is_timed(slot) else None
+            is_found = where is not None and where.is_bookable
+            if (is_found and len(found) == count) or seen > _MOST_SLOTS:
+                left_out = time.start
                 break
-    return Answer(200, encode(appointments.bundle(context, found)))
+            if where is not None and is_found:
+                found.append((time.start, _proposed(slot, where, who, call)))
+    if left_out is None:
+        return Answer(200, encode(appointments.bundle(context, [each for _, each in found])))
+    return Answer(200, encode(_begun(context, wanted, found, left_out)))
 
 
-def _pairs(call: Call, moment: int) -> Pairs:
-    """The search of slots, without where they are."""
+def _begun(context: RequestContext, wanted: Span, found: list[tuple[int, Resource]], left_out: int) -> Resource:
+    """What begins before the first that is left out, and that the rest is found by asking from there on."""
+    before = [each for start, each in found if start < left_out]
+    if before or (not found and wanted.start < left_out):
+        start, end = (visit_times.instant_text(each) for each in (left_out, wanted.end))
+        text = f"There are more free slots: ask again with 'start={start}' and 'end={end}'."
+        return appointments.bundle(context, before, text)
+    # One would be told of the same again.
+    text = "More free slots begin at one moment than an answer holds: ask for fewer practitioners, places or kinds."
+    return appointments.bundle(context, [each for _, each in found], text)
+
+
+def _wanted(call: Call, moment: int) -> Span:
+    """The stretch of time that is asked for, both ends inside it."""
     begins, ends = (_moment(call, name) for name in ("start", "end"))
     start = max(moment, begins[0] if begins else moment)
     end = ends[1] if ends else start + DAYS * _DAY
     if end < start and (begins is None or ends is None or ends[1] < begins[0]):
         raise outcome.BAD_OPERATION_CALL("The time that is asked for ends before it begins, or is past.", "end")
-    pairs = [("status", "free"), ("start", f"ge{visit_times.instant_text(start)}")]
+    return Span(start, max(end, start))
+
+
+def _pairs(call: Call, wanted: Span) -> Pairs:
+    """The search of slots, without where they are."""
+    pairs = [("status", "free"), ("start", f"ge{visit_times.instant_text(wanted.start)}")]
     pairs += [
-        ("start", f"le{visit_times.instant_text(max(end, start))}"),
+        ("start", f"le{visit_times.instant_text(wanted.end)}"),
         ("_sort", "start"),
         ("_count", str(_PER_PAGE)),
     ]
@@ -156,7 +186,7 @@ async def _of_organizations(context: RequestContext, places: list[str], moment: 
 
 async def _slots(context: RequestContext, pairs: Pairs) -> AsyncIterator[Resource]:
     """The free slots, page by page of an ordinary search by the same caller."""
-    for _ in range(_PAGES):
+    while True:
         answer = await search.search(context, "Slot", pairs)
         page = decode(answer.body or b"{}")
         for entry in page.get("entry", ()):

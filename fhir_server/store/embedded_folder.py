@@ -18,8 +18,9 @@ from fhir_server.store.embedded_binary import EmbeddedUnavailable
 
 # sun_path holds 108 bytes on Linux and 104 on macOS, one of them the closing zero.
 _SOCKET_PATH_BYTES = 103
-# mongod splits its bind list at commas and a member's address at colons.
-_PLAIN_PATH = re.compile(r"[A-Za-z0-9_./@+=~-]+")
+# mongod splits its bind list at commas and a member's address at colons; drivers take that address for the name of a
+# host, and lower-case it.
+_PLAIN_PATH = re.compile(r"[a-z0-9_./@+=~-]+")
 _PRIVATE = 0o700
 
 
@@ -90,29 +91,34 @@ def _insist_private(directory: Path) -> None:
 
 
 def choose_socket(folder: MongodFolder) -> Path:
-    """Where mongod shall listen: in its folder, or in a 0700 folder of the temporary directory.
+    """Where mongod shall listen: in its folder, or in a 0700 folder of a temporary directory.
 
-    The second is for paths too long for a socket address, and for volumes that hold no sockets.
+    The second is for paths too long or not plain enough for a socket's address, and for volumes that hold no sockets.
     """
     if _can_listen(inside := folder.root / "mongod.sock"):
         return inside
-    outside = _outside(folder)
-    outside.mkdir(mode=_PRIVATE, exist_ok=True)
-    _insist_private(outside)
-    if _can_listen(elsewhere := outside / "mongod.sock"):
-        return elsewhere
-    raise EmbeddedUnavailable(f"No Unix socket can be made in {folder.root} or {outside}: choose another --data-dir.")
+    for outside in _outside(folder):
+        outside.mkdir(mode=_PRIVATE, exist_ok=True)
+        _insist_private(outside)
+        if _can_listen(elsewhere := outside / "mongod.sock"):
+            return elsewhere
+        outside.rmdir()
+    tried = " or ".join(str(each) for each in (folder.root, *_outside(folder)))
+    raise EmbeddedUnavailable(f"No Unix socket can be made in {tried}: choose another --data-dir.")
 
 
 def drop_socket_folder(folder: MongodFolder) -> None:
     """Takes away the folder in the temporary directory once it holds no socket."""
-    with suppress(OSError):
-        _outside(folder).rmdir()
+    for outside in _outside(folder):
+        with suppress(OSError):
+            outside.rmdir()
 
 
-def _outside(folder: MongodFolder) -> Path:
+def _outside(folder: MongodFolder) -> list[Path]:
+    """That of this user first; on macOS its name has capitals."""
     mark = hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()).resolve() / f"fhir-server-{os.geteuid()}-{mark}"
+    found = {Path(each).resolve(): None for each in (tempfile.gettempdir(), "/tmp")}
+    return [each / f"fhir-server-{os.geteuid()}-{mark}" for each in found]
 
 
 def _can_listen(path: Path) -> bool:

@@ -30,8 +30,16 @@ class Primary:
 
 
 def uri_of(address: Path) -> str:
-    """Connection string of a mongod on a Unix socket; direct, because its set has no other member to find."""
-    return f"mongodb://{quote(str(address), safe='')}/?directConnection=true"
+    """Connection string of a mongod on a Unix socket.
+
+    It names the set: directly connected to, a mongod that starts again gets connections before it knows that it is a
+    member, and PyMongo refuses transactions on those as long as they last (Connection.supports_sessions).
+    """
+    return _uri(address, f"replicaSet={REPLICA_SET}")
+
+
+def _uri(address: Path, option: str) -> str:
+    return f"mongodb://{quote(str(address), safe='')}/?{option}"
 
 
 def await_primary(address: Path, database: Path) -> Primary:
@@ -39,14 +47,15 @@ def await_primary(address: Path, database: Path) -> Primary:
 
     Raises EmbeddedUnavailable where the mongod serves another database or does not become primary in time.
     """
-    uri = uri_of(address)
+    # Directly, because it is no member of its set yet, or one of another address.
+    uri = _uri(address, "directConnection=true")
     client: MongoClient[dict[str, Any]] = MongoClient(uri, serverSelectionTimeoutMS=int(_PRIMARY_SECONDS * 1000))
     try:
         options = client.admin.command("getCmdLineOpts")["parsed"]
         if Path(options["storage"]["dbPath"]) != database:
             raise EmbeddedUnavailable(f"The mongod on {address} serves another folder than {database}: stop it first.")
         _lead(client, str(address))
-        return Primary(uri, str(client.server_info()["version"]))
+        return Primary(uri_of(address), str(client.server_info()["version"]))
     except PyMongoError as error:
         raise EmbeddedUnavailable(f"mongod on {address} failed while it started: {error}.") from error
     finally:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 
 import bson
 import msgspec
+import structlog
 from bson.codec_options import CodecOptions
 from bson.max_key import MaxKey
 from bson.son import SON
@@ -110,6 +111,8 @@ _MAJORITY = WriteConcern("majority", wtimeout=_MAJORITY_MS)
 _OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _ROWS_OPTIONS: CodecOptions[Document] = CodecOptions()
 """For the rows of a search, whose datetimes only its order needs: 135 µs for a page of them are 63 without a zone."""
+
+log = structlog.get_logger()
 
 _NOT_PRIMARY_CODES = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 _TIMEOUT_CODES = frozenset({50, 262})
@@ -522,7 +525,8 @@ def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
         return outcome.UNAVAILABLE(
             "The database did not confirm the write in time; it may or may not be kept. Read before trying again."
         )
-    if is_away:
+    # A member that was asked before it had joined its set is, on that connection, one without sessions.
+    if is_away or isinstance(error, ConfigurationError):
         return outcome.UNAVAILABLE("The database cannot be reached at the moment. Try again shortly.")
     if isinstance(error, DocumentTooLarge) or code in _TOO_LARGE_CODES:
         return outcome.TOO_LARGE(
@@ -532,4 +536,7 @@ def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
         return outcome.TOO_COSTLY("The search needs too much memory to be sorted. Narrow it.")
     if code in _WRITE_CONFLICT_CODES or error.has_error_label("TransientTransactionError") or is_duplicate(error):
         return outcome.WRITE_CONFLICT("Other writes to the same resources kept winning. Try again.")
+    # Its name and number alone: the words of a refusal quote what was to be kept.
+    name = (error.details or {}).get("codeName") if isinstance(error, OperationFailure) else type(error).__name__
+    log.error("the database refused a command", code=code, name=name)
     return outcome.INTERNAL("The database refused a command of the server.")

@@ -3,6 +3,7 @@
 https://profiles.ihe.net/ITI/Scheduling/ITI-115.html
 """
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from fhir_server.care.visit_times import instant_text
+from fhir_server.operations import find
 from fhir_server.policy import OPERATOR
+from fhir_server.search.parameter_types.date import to_milliseconds
 from tests.rest import operations
 from tests.rest.calendars import SERVICES, at, organization, schedule, slot, start, stored_calendar, visit
 from tests.rest.in_process import opened
@@ -53,9 +57,23 @@ async def found(calendar: Writers, *pairs: tuple[str, str], sight: Any = ANNA) -
 
 def slots_of(told: Told) -> list[str]:
     assert told.body["type"] == "searchset"
-    entries = told.body.get("entry", [])
-    assert told.body["total"] == len(entries)
+    entries = [each for each in told.body.get("entry", []) if each["search"]["mode"] == "match"]
+    # What was not looked at was not counted.
+    assert told.body.get("total", len(entries)) == len(entries)
+    assert ("total" in told.body) == (more_of(told) is None)
     return [each["resource"]["slot"][0]["reference"].removeprefix("Slot/") for each in entries]
+
+
+def more_of(told: Told) -> list[tuple[str, str]] | None:
+    """With what an answer says to ask again; empty where it is for fewer at once, None where that was all."""
+    found = [each["resource"] for each in told.body.get("entry", []) if each["search"]["mode"] == "outcome"]
+    if not found:
+        return None
+    (issue,) = found[0]["issue"]
+    assert (issue["severity"], issue["code"]) == ("information", "incomplete")
+    pairs = re.findall(r"'(\w+)=([^']+)'", issue["details"]["text"])
+    assert [name for name, _ in pairs] == ["start", "end"] or "ask for fewer" in issue["details"]["text"]
+    return pairs
 
 
 async def test_free_slots_of_live_federal_facilities_are_proposed_in_order(calendar: Writers) -> None:
@@ -173,6 +191,48 @@ async def test_a_proposal_is_booked_as_it_was_found_and_by_its_id(calendar: Writ
     cancelled = booked | {"status": "cancelled", "cancelationReason": {"text": "found it"}}
     told = await operations.operated(calendar, ben, "Appointment", "book", appt_resource=cancelled)
     assert told.status == 200
+
+
+@pytest.mark.parametrize("count", [2, 3, 5])
+async def test_what_one_answer_leaves_out_is_found_by_asking_on(calendar: Writers, count: int) -> None:
+    wanted = ("_count", str(count))
+    told = await operations.asked(calendar, ANNA, "Appointment", "find", wanted)
+    together = slots_of(told)
+    while more := more_of(told):
+        told = await operations.asked(calendar, ANNA, "Appointment", "find", *more, wanted)
+        assert 0 < len(slots_of(told)) <= count
+        together += slots_of(told)
+    assert more is None
+    assert sorted(together) == sorted((GP | OTHER | MIND) - {"gp-3"})
+
+
+async def test_where_more_begin_at_one_moment_than_are_wanted_one_is_told_to_ask_for_fewer(calendar: Writers) -> None:
+    told = await operations.asked(calendar, ANNA, "Appointment", "find", ("_count", "1"))
+    assert (len(slots_of(told)), more_of(told)) == (1, [])
+    told = await operations.asked(
+        calendar, ANNA, "Appointment", "find", ("practitioner", "Practitioner/gp"), ("_count", "1")
+    )
+    assert slots_of(told) == ["gp-0"]
+    assert ("start", instant_text(to_milliseconds(start(1)))) in (more_of(told) or ())
+
+
+async def test_what_is_looked_at_for_one_answer_is_bounded_and_said(
+    calendar: Writers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = await found(calendar)
+    monkeypatch.setattr(find, "_PER_PAGE", 2)
+    assert await found(calendar) == whole
+    monkeypatch.setattr(find, "_MOST_SLOTS", 9)
+    told = await operations.asked(calendar, ANNA, "Appointment", "find")
+    assert 0 < len(slots_of(told)) < len(whole)
+    together = slots_of(told)
+    while more := more_of(told):
+        told = await operations.asked(calendar, ANNA, "Appointment", "find", *more)
+        together += slots_of(told)
+    assert sorted(together) == sorted(whole)
+    monkeypatch.setattr(find, "_MOST_SLOTS", 2)
+    told = await operations.asked(calendar, ANNA, "Appointment", "find", ("location", "Location/civilian"))
+    assert (slots_of(told), more_of(told)) == ([], None)
 
 
 @pytest.mark.parametrize("name", ["start", "end"])

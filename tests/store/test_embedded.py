@@ -235,6 +235,26 @@ def test_a_data_directory_moved_to_a_path_too_long_for_a_socket_still_serves(dat
     assert not door.exists()
 
 
+@pytest.mark.parametrize("name", ["plain", "Capitals"])
+def test_a_data_directory_with_capitals_in_its_path_has_its_socket_elsewhere(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # Drivers lower-case the address of a member of a set.
+    with tempfile.TemporaryDirectory(prefix="fhir-", dir="/tmp") as base:
+        temporary = Path(base, name)
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        with embedded_mongod(data_dir) as mongod:
+            write(mongod, "before")
+        moved = data_dir.rename(data_dir.with_name("Records"))
+        with embedded_mongod(moved) as mongod:
+            assert notes(mongod) == {"before"}
+            door = Path(folder_of(moved).address.read_text()).parent
+            assert door.parent == (temporary if name == "plain" else Path("/tmp").resolve())
+        assert not door.exists()
+        assert list(temporary.iterdir()) == []
+
+
 def test_a_mongod_that_lost_its_socket_is_replaced(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fhir_server.store.embedded._LOST_SOCKET_SECONDS", 0.2)
     with embedded_mongod(data_dir) as mongod:

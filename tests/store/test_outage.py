@@ -8,11 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pymongo.errors import OperationFailure
+from structlog.testing import capture_logs
 
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.write_plan import Written
 from fhir_server.store import mongo, resources
-from fhir_server.store.embedded import EmbeddedMongod, embedded_mongod
+from fhir_server.store.embedded import CACHE_GIGABYTES, EmbeddedMongod, embedded_mongod
+from fhir_server.store.embedded_binary import find_binary
+from fhir_server.store.embedded_folder import choose_socket, make_folder
+from fhir_server.store.embedded_process import abandon, launch
+from fhir_server.store.embedded_replica_set import await_primary, uri_of
 from fhir_server.store.mongo import Database, Driver
 from tests.conftest import free_port
 from tests.store.plans import put, refused, warm, write
@@ -39,6 +45,36 @@ async def test_an_unreachable_mongodb_is_a_503_within_seconds_that_names_no_host
     for error in errors:
         assert (error.status, error.headers["Retry-After"]) == (503, "2")
         assert str(port) not in error.issues[0].text and "127.0.0.1" not in error.issues[0].text
+
+
+async def test_who_asks_while_mongodb_is_yet_to_join_its_set_writes_once_it_has(driver: Driver, tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    address = choose_socket(folder)
+    process = launch(folder, find_binary(None), address, CACHE_GIGABYTES)
+    database = mongo.connect(uri_of(address), "records", driver)
+    # What PyMongo opens to such a member has no sessions for as long as it lasts.
+    direct = mongo.connect(uri_of(address).partition("?")[0] + "?directConnection=true", "records", driver)
+    try:
+        errors = [await refused(mongo.ping(database))]
+        await mongo.ping(direct)
+        await asyncio.to_thread(await_primary, address, folder.database)
+        errors.append(await refused(write(direct, put("a"))))
+        await write(database, put("a"))
+    finally:
+        await mongo.close(database)
+        await mongo.close(direct)
+        abandon(process)
+    assert [error.status for error in errors] == [503, 503]
+
+
+def test_a_refusal_that_nobody_foresaw_is_logged_by_its_name_and_number_alone() -> None:
+    quoted = OperationFailure("no room for {family: 'Testpatient'}", 14031, {"codeName": "OutOfDiskSpace"})
+    with capture_logs() as logged:
+        error = mongo.refusal(quoted)
+    assert error.status == 500
+    told = {"code": 14031, "name": "OutOfDiskSpace", "log_level": "error"}
+    assert logged == [{"event": "the database refused a command", **told}]
+    assert "Testpatient" not in error.issues[0].text
 
 
 async def test_a_uri_that_cannot_be_read_is_not_repeated(driver: Driver) -> None:
