@@ -15,7 +15,7 @@ from fhir_server.interactions.off_loop import as_large, computed
 from fhir_server.interactions.operation import call_by_body, call_by_query, run
 from fhir_server.interactions.patch_document import change_in
 from fhir_server.interactions.query import query_pairs, refuse_parameters
-from fhir_server.interactions.unforeseen import unforeseen
+from fhir_server.interactions.unforeseen import log_refused_command, unforeseen
 
 _PLACE_CHARACTERS = 200
 _REFUSED: dict[str, tuple[AuditAction, str]] = {
@@ -59,6 +59,7 @@ async def _answer(context: RequestContext, entry: Entry) -> Answer:
     try:
         return await entry_answer(context, entry)
     except FhirError as error:
+        log_refused_command(context.request_id, error)
         _note_refused(context, entry, error.status)
         raise
     except Exception as error:

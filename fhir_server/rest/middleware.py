@@ -14,7 +14,7 @@ from fhir_server import logs, observability
 from fhir_server.core import outcome
 from fhir_server.core.outcome import FhirError
 from fhir_server.definitions.registry import is_resource_type
-from fhir_server.interactions.unforeseen import unforeseen
+from fhir_server.interactions.unforeseen import log_refused_command, unforeseen
 from fhir_server.rest.errors import error_response
 from fhir_server.rest.health import LIVE_PATH, READY_PATH
 from fhir_server.rest.metrics import PATH as METRICS_PATH
@@ -62,6 +62,7 @@ class Surroundings:
         try:
             await self.app(scope, receive, sending)
         except FhirError as error:
+            log_refused_command(sending.request_id, error)
             if sending.status:
                 raise
             await error_response(sending.request_id, error)(scope, receive, sending)

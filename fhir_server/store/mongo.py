@@ -14,7 +14,6 @@ from weakref import WeakValueDictionary
 
 import bson
 import msgspec
-import structlog
 from bson.codec_options import CodecOptions
 from bson.max_key import MaxKey
 from bson.son import SON
@@ -82,6 +81,7 @@ __all__ = [
     "ping",
     "read",
     "refusal",
+    "refused_as",
     "row_bytes",
     "session",
 ]
@@ -111,8 +111,6 @@ _MAJORITY = WriteConcern("majority", wtimeout=_MAJORITY_MS)
 _OPTIONS: CodecOptions[Document] = CodecOptions(tz_aware=True, tzinfo=UTC)
 _ROWS_OPTIONS: CodecOptions[Document] = CodecOptions()
 """For the rows of a search, whose datetimes only its order needs: 135 µs for a page of them are 63 without a zone."""
-
-log = structlog.get_logger()
 
 _NOT_PRIMARY_CODES = frozenset({91, 189, 10107, 11600, 11602, 13435, 13436})
 _TIMEOUT_CODES = frozenset({50, 262})
@@ -512,6 +510,18 @@ def _is_away(error: DriverError) -> bool:
     return isinstance(error, (ConnectionFailure, InvalidOperation)) or code in _NOT_PRIMARY_CODES
 
 
+def refused_as(error: BaseException | None) -> dict[str, Any] | None:
+    """MongoDB's `code` and `name` of a refusal; None for what is no error of the driver.
+
+    Not its words, which quote what was to be kept.
+    """
+    if not isinstance(error, DriverError):
+        return None
+    if not isinstance(error, OperationFailure):
+        return {"code": None, "name": type(error).__name__}
+    return {"code": error.code, "name": (error.details or {}).get("codeName")}
+
+
 def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
     """What a client is told of a driver's error: never the driver's own words, which name hosts and queries.
 
@@ -536,7 +546,4 @@ def refusal(error: DriverError, may_be_kept: bool = False) -> FhirError:
         return outcome.TOO_COSTLY("The search needs too much memory to be sorted. Narrow it.")
     if code in _WRITE_CONFLICT_CODES or error.has_error_label("TransientTransactionError") or is_duplicate(error):
         return outcome.WRITE_CONFLICT("Other writes to the same resources kept winning. Try again.")
-    # Its name and number alone: the words of a refusal quote what was to be kept.
-    name = (error.details or {}).get("codeName") if isinstance(error, OperationFailure) else type(error).__name__
-    log.error("the database refused a command", code=code, name=name)
     return outcome.INTERNAL("The database refused a command of the server.")

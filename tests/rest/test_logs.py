@@ -14,6 +14,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
 from fhir_server import logs
 from tests.conftest import RunningServer, StartServer
@@ -113,6 +114,28 @@ def test_nothing_that_was_sent_or_stored_is_in_the_log_of_a_busy_session(
     # The driver's own log would tell commands and the place of the database.
     assert "mongodb://" not in said
     assert "mongod.sock" not in said
+
+
+def test_a_command_that_mongodb_refuses_is_told_by_its_name_for_that_and_not_by_its_words(
+    server: StartServer, mongodb: MongoClient[dict[str, Any]], database_name: str
+) -> None:
+    running = server()
+    # Nothing can be written into a view.
+    mongodb[database_name].create_collection("Goal", viewOn="Patient", pipeline=[])
+    goal = {"resourceType": "Goal", "lifecycleStatus": "active", "description": {"text": MARK}}
+    goal["subject"] = {"display": MARK}
+    sent = bundle(entry("PUT", "Goal/g", goal | {"id": "g"}), type="batch")
+    with httpx.Client(base_url=f"{running.base}/", trust_env=False, timeout=30) as api:
+        alone = api.put("Goal/g", json=goal | {"id": "g"})
+        (among,) = api.post("", json=sent).json()["entry"]
+    assert (alone.status_code, among["response"]["status"]) == (500, "500")
+    told = [line for line in lines(running) if line["event"] == "the database refused a command"]
+    assert len(told) == 2
+    assert told[0]["request_id"] == alone.headers["x-request-id"]
+    assert {(line["level"], line["code"], line["name"]) for line in told} == {
+        ("error", 166, "CommandNotSupportedOnView")
+    }
+    assert MARK not in running.output() + alone.text + json.dumps(among)
 
 
 def test_every_line_is_json_where_it_is_asked_for_or_nobody_watches(server: StartServer) -> None:

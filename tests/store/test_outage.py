@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pymongo.errors import OperationFailure
-from structlog.testing import capture_logs
 
 from fhir_server.core.outcome import FhirError
 from fhir_server.core.write_plan import Written
@@ -65,16 +63,6 @@ async def test_who_asks_while_mongodb_is_yet_to_join_its_set_writes_once_it_has(
         await mongo.close(direct)
         abandon(process)
     assert [error.status for error in errors] == [503, 503]
-
-
-def test_a_refusal_that_nobody_foresaw_is_logged_by_its_name_and_number_alone() -> None:
-    quoted = OperationFailure("no room for {family: 'Testpatient'}", 14031, {"codeName": "OutOfDiskSpace"})
-    with capture_logs() as logged:
-        error = mongo.refusal(quoted)
-    assert error.status == 500
-    told = {"code": 14031, "name": "OutOfDiskSpace", "log_level": "error"}
-    assert logged == [{"event": "the database refused a command", **told}]
-    assert "Testpatient" not in error.issues[0].text
 
 
 async def test_a_uri_that_cannot_be_read_is_not_repeated(driver: Driver) -> None:
