@@ -20,6 +20,9 @@ REFILLS_REMAINING = "urn:fhir-server:federal:refills-remaining"
 EXPIRES = "urn:fhir-server:federal:prescription-expires"
 """The extension of an order that says until when it may be filled."""
 
+FORBIDS = "doNotPerform"
+"""The element of a MedicationRequest by which it says that the medicine is not to be given."""
+
 IN_FORCE = frozenset({"active", "on-hold"})
 """Statuses of an order that is, or may soon be, what is taken."""
 ENDED_TASKS = frozenset({"completed", "rejected", "cancelled", "failed", "entered-in-error"})
@@ -46,8 +49,8 @@ def all_named(references: object, type: str, bases: Bases) -> tuple[str, ...]:
 
 
 def is_order(request: Resource) -> bool:
-    """Whether a MedicationRequest is what somebody ordered."""
-    return request.get("intent") == "order"
+    """Whether a MedicationRequest is what somebody ordered to be taken."""
+    return request.get("intent") == "order" and request.get(FORBIDS) is not True
 
 
 def is_renewal(request: Resource) -> bool:

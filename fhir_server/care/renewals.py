@@ -5,7 +5,7 @@ https://hl7.org/fhir/R4/medicationrequest-definitions.html#MedicationRequest.pri
 
 from collections.abc import Iterable, Mapping
 
-from fhir_server.care.medications import IN_FORCE, Bases, is_expired, is_order, is_renewal, named, remaining
+from fhir_server.care.medications import FORBIDS, IN_FORCE, Bases, is_expired, is_order, is_renewal, named, remaining
 from fhir_server.care.medicine_names import CODED, REFERRED, is_same, is_same_product, medicine_of
 from fhir_server.care.refills import Dispenses
 from fhir_server.core import outcome
@@ -22,7 +22,7 @@ _UNDECIDED = frozenset({"active", "on-hold", "draft", "unknown"})
 _ASSERTED = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue"
 """The system of labels that say who said so, which are not passed on."""
 _ENDED = frozenset({"cancelled", "stopped"})
-_KEPT = ("intent", "priorPrescription", "subject", CODED, REFERRED, "requester")
+_KEPT = ("intent", FORBIDS, "priorPrescription", "subject", CODED, REFERRED, "requester")
 
 
 def refuse_renewal(

@@ -205,7 +205,15 @@ def _medicine(chart: Chart, resource: Resource) -> Words:
     dosages = [*resource.get("dosageInstruction", ()), *resource.get("dosage", ())]
     texts = [plain(each.get("text")) or concept(each.get("route")) for each in dosages if isinstance(each, dict)]
     by = chart.named(_first(resource, "requester"), resource)
-    return medication(chart, resource), [*texts, f"ordered by {by}" if by else "", _notes(resource)]
+    is_asked_for = resource.get("intent") == "proposal"
+    said = [
+        "not to be given" if resource.get("doNotPerform") is True else "",
+        "asked for, not ordered" if is_asked_for else "",
+        *texts,
+        f"{'asked for' if is_asked_for else 'ordered'} by {by}" if by else "",
+        _notes(resource),
+    ]
+    return medication(chart, resource), said
 
 
 def _immunization(chart: Chart, resource: Resource) -> Words:

@@ -78,7 +78,13 @@ def observations(chart: Chart, *categories: str) -> list[Resource]:
 def medications(chart: Chart) -> list[Resource]:
     """What the patient is to take now."""
     now = ("active", "on-hold", "intended", "unknown")
-    return [each for each in kept(chart, "MedicationRequest", "MedicationStatement") if each.get("status") in now]
+    return [
+        each
+        for each in kept(chart, "MedicationRequest", "MedicationStatement")
+        if each.get("status") in now
+        and each.get("doNotPerform") is not True
+        and each.get("intent") not in ("proposal", "option")
+    ]
 
 
 def allergies(chart: Chart) -> list[Resource]:

@@ -4,7 +4,7 @@ https://hl7.org/fhir/R4/medicationrequest.html
 """
 
 from fhir_server.care import renewals
-from fhir_server.care.medications import IN_FORCE, all_named, is_open, is_order, is_renewal, named
+from fhir_server.care.medications import FORBIDS, IN_FORCE, all_named, is_open, is_order, is_renewal, named
 from fhir_server.care.renewals import PRIOR
 from fhir_server.core import outcome
 from fhir_server.core.resource import Resource
@@ -33,13 +33,17 @@ async def check_request(work: Work, change: Change) -> None:
             raise outcome.MEDICINE_STEP(text, f"{REQUEST}.status")
         _decide(work, change, former, request)
     elif former is not None and request is not None and is_order(former) and not is_order(request):
-        raise outcome.MEDICINE_STEP("'intent' of an order stays what it is.", f"{REQUEST}.intent")
+        name = "intent" if former.get("intent") != request.get("intent") else FORBIDS
+        raise outcome.MEDICINE_STEP(f"'{name}' of an order stays what it is.", f"{REQUEST}.{name}")
     elif request is not None and is_order(request) and _comes_in_force(former, request):
         await _follow(work, change, request)
 
 
 async def _check_asked(work: Work, change: Change, request: Resource) -> None:
     former = change.former
+    if request.get(FORBIDS) is True:
+        text = "A renewal asks for a medicine, never that it is not given. Leave 'doNotPerform' out."
+        raise outcome.MEDICINE_REQUEST(text, f"{REQUEST}.{FORBIDS}")
     if former is not None:
         if former.get("intent") != "proposal" or not work.speaks(former, "requester"):
             text = "You may take back what you asked for; what was ordered is changed by your care team."

@@ -5,7 +5,7 @@ docs/adr/0034-medicines.md
 
 from urllib.parse import parse_qsl, urlsplit
 
-from fhir_server.care.medications import is_expired, remaining
+from fhir_server.care.medications import is_expired, is_order, remaining
 from fhir_server.care.refills import with_remaining
 from fhir_server.core import outcome
 from fhir_server.core.codec import decode, encode
@@ -30,7 +30,11 @@ async def current_medications(context: RequestContext, call: Call) -> Answer:
     if not is_id(call.id):
         raise outcome.BAD_ID("What stands behind Patient cannot be an id: letters, digits, '-' and '.', 64 at most.")
     moment = to_milliseconds(now())
-    entries = [each for each in await _entries(context, call.id) if not is_expired(each["resource"], moment)]
+    entries = [
+        each
+        for each in await _entries(context, call.id)
+        if is_order(each["resource"]) and not is_expired(each["resource"], moment)
+    ]
     look = await picture(context, (), [each["resource"]["id"] for each in entries])
     for entry in entries:
         order, id = entry["resource"], entry["resource"]["id"]

@@ -32,6 +32,7 @@ async def served(writers: Writers) -> Writers:
         order("stopped", 2, status="stopped"),
         order("held", 2, status="on-hold"),
         order("told", 2, intent="plan"),
+        order("never", 2, doNotPerform=True),
         renewal("none") | {"id": "wish"},
         order("bens", 2, of="ben"),
         dispense("two", "d1"),
@@ -63,7 +64,7 @@ async def test_each_active_order_says_how_many_refills_are_left(served: Writers)
 
 async def test_a_search_for_active_orders_shows_no_stopped_one(served: Writers) -> None:
     told = await served.ask(ANNA, "GET", "MedicationRequest?patient=anna&status=active&intent=order")
-    assert set(counted(told.body)) == {"two", "none", "ward", "expired"}
+    assert set(counted(told.body)) == {"two", "none", "ward", "expired", "never"}
 
 
 async def test_nobody_sees_by_it_what_they_do_not_see_otherwise(served: Writers) -> None:

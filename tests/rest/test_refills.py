@@ -122,6 +122,15 @@ async def test_a_contained_order_is_none_and_what_was_proposed_is_none(writers: 
     assert (told.status, told.numbers) == (422, (6161,))
 
 
+async def test_what_must_not_be_given_is_neither_refilled_nor_dispensed(writers: Writers) -> None:
+    await writers.stored(order("m", 3, doNotPerform=True))
+    told = await asked(writers, refill("m"))
+    assert (told.status, told.numbers, told.element) == (422, (6161,), "Task.focus")
+    told = await writers.ask(STAFF, "POST", "MedicationDispense", dispense("m"))
+    assert (told.status, told.element) == (422, "MedicationDispense.authorizingPrescription")
+    assert await tasks(writers) == []
+
+
 async def test_an_order_is_found_however_it_is_referred_to(writers: Writers) -> None:
     await writers.stored(order("m", 1), dispense("m", "first"))
     for focus in ("http://localhost:8080/fhir/MedicationRequest/m", "MedicationRequest/m/_history/1"):

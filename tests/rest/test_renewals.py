@@ -138,6 +138,23 @@ async def test_the_same_medicine_may_be_said_in_fewer_words(writers: Writers) ->
     assert (await asked(writers, same)).status == 201
 
 
+async def test_what_must_not_be_given_is_not_renewed_and_nobody_asks_for_it_as_a_renewal(writers: Writers) -> None:
+    await writers.stored(USED_UP, order("never", 0, doNotPerform=True))
+    told = await asked(writers, renewal("never"))
+    assert (told.status, told.numbers, told.element) == (422, (6155,), "MedicationRequest.priorPrescription")
+    told = await asked(writers, renewal("m", doNotPerform=True))
+    assert (told.status, told.numbers, told.element) == (422, (6161,), "MedicationRequest.doNotPerform")
+    told = await asked(writers, renewal("m", doNotPerform=False))
+    assert told.status == 201
+    url = f"MedicationRequest/{told.body['id']}"
+    for sight in (ANNA, STAFF):
+        changed = await writers.now(url) | {"doNotPerform": True}
+        told = await writers.ask(sight, "PUT", url, changed)
+        assert (told.status, told.element) == (422, "MedicationRequest.doNotPerform")
+    told = await writers.ask(STAFF, "PUT", "MedicationRequest/m", USED_UP | {"doNotPerform": True})
+    assert (told.status, told.numbers, told.element) == (422, (6156,), "MedicationRequest.doNotPerform")
+
+
 async def test_nobody_asks_in_the_name_of_others_or_says_what_staff_say(writers: Writers) -> None:
     await writers.stored(USED_UP)
     for requester in ({"reference": "Patient/ben"}, {"reference": "Practitioner/p7"}, {"display": "Anna"}):

@@ -11,7 +11,7 @@ from pypdf import PdfReader
 
 from fhir_server.formats.ccd import ccd
 from fhir_server.formats.cda import timestamp
-from fhir_server.formats.chart import Chart
+from fhir_server.formats.chart import Chart, line_of
 from fhir_server.formats.patient_summary import patient_summary
 from fhir_server.formats.record_pdf import record_pdf
 from fhir_server.formats.typesetting import REGULAR, drawable, wrapped
@@ -52,6 +52,26 @@ def test_a_ccd_is_well_formed_and_its_entries_say_where_their_words_stand(chart:
 @given(charts())
 def test_a_pdf_is_made_of_whatever_there_is(chart: Chart) -> None:
     assert PdfReader(BytesIO(record_pdf(chart, AT))).pages
+
+
+def test_what_must_not_be_taken_is_no_medicine_to_take_and_says_so_among_all() -> None:
+    def request(id: str, **more: Any) -> dict[str, Any]:
+        made = {"resourceType": "MedicationRequest", "id": id, "status": "active", "intent": "order"}
+        return made | {"medicationCodeableConcept": {"text": f"medicine {id}"}} | more
+
+    never = request("never", doNotPerform=True)
+    requests = [request("taken"), request("told", intent="plan"), never, request("wish", intent="proposal")]
+    chart = Chart({"resourceType": "Patient", "id": "a"}, {"MedicationRequest": requests})
+    summary = patient_summary(chart, MADE)
+    assert {entry["resource"]["id"] for entry in summary["entry"]} & {each["id"] for each in requests} == {
+        "taken",
+        "told",
+    }
+    narratives = ccd(chart, MADE).decode()
+    assert "medicine taken" in narratives and "medicine told" in narratives
+    assert "medicine never" not in narratives and "medicine wish" not in narratives
+    said = {each["id"]: line_of(chart, each).detail for each in requests}
+    assert said == {"taken": "", "told": "", "never": "not to be given", "wish": "asked for, not ordered"}
 
 
 def test_the_same_record_makes_the_same_pdf() -> None:
