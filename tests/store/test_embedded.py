@@ -12,8 +12,9 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ import pytest
 from pymongo import MongoClient, WriteConcern
 
 from fhir_server.store import embedded_binary
-from fhir_server.store.embedded import EmbeddedMongod, EmbeddedUnavailable, embedded_mongod
-from fhir_server.store.embedded_folder import MongodFolder
-from fhir_server.store.embedded_process import wait_until
+from fhir_server.store.embedded import CACHE_GIGABYTES, EmbeddedMongod, EmbeddedUnavailable, embedded_mongod
+from fhir_server.store.embedded_binary import find_binary
+from fhir_server.store.embedded_folder import MongodFolder, choose_socket, make_folder
+from fhir_server.store.embedded_process import abandon, launch, wait_until
+from fhir_server.store.embedded_replica_set import await_primary
 from tests.require import ROOT
 
 NOBODY = 65534
@@ -233,6 +236,54 @@ def test_a_data_directory_moved_to_a_path_too_long_for_a_socket_still_serves(dat
         door = Path(folder_of(moved).address.read_text()).parent
         assert stat.S_IMODE(door.stat().st_mode) == 0o700
     assert not door.exists()
+
+
+def test_a_mongod_that_closes_its_connections_while_it_starts_is_asked_again(tmp_path: Path) -> None:
+    folder = make_folder(tmp_path)
+    address, relayed = choose_socket(folder), tmp_path / "relay.sock"
+    process = launch(folder, find_binary(None), address, CACHE_GIGABYTES)
+    try:
+        with cutting_relay(relayed, address, [b"getCmdLineOpts", b"replSetGetConfig", b"buildInfo"]) as uncut:
+            primary = await_primary(relayed, folder.database)
+            assert uncut == []
+        assert primary.version
+    finally:
+        abandon(process)
+
+
+@contextmanager
+def cutting_relay(door: Path, address: Path, words: list[bytes]) -> Iterator[list[bytes]]:
+    """What is sent to `door` goes to `address`; a connection on which one of the words is sent is closed instead, once
+    for each. Yields the words that are left.
+    """
+    with ExitStack() as ending:
+        listening = ending.enter_context(socket.socket(socket.AF_UNIX))
+        listening.bind(str(door))
+        listening.listen()
+
+        def pump(source: socket.socket, goal: socket.socket) -> None:
+            with suppress(OSError):
+                while (sent := source.recv(65536)) and not (met := [each for each in words if each in sent]):
+                    goal.sendall(sent)
+                if sent:
+                    words.remove(met[0])
+            for each in (source, goal):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+
+        def accept() -> None:
+            with suppress(OSError):
+                while True:
+                    came, _ = listening.accept()
+                    there = ending.enter_context(socket.socket(socket.AF_UNIX))
+                    ending.enter_context(came)
+                    there.connect(str(address))
+                    threading.Thread(target=pump, args=(came, there), daemon=True).start()
+                    threading.Thread(target=pump, args=(there, came), daemon=True).start()
+
+        threading.Thread(target=accept, daemon=True).start()
+        yield words
+        listening.shutdown(socket.SHUT_RDWR)
 
 
 @pytest.mark.parametrize("name", ["plain", "Capitals"])
