@@ -117,7 +117,7 @@ def drop_socket_folder(folder: MongodFolder) -> None:
 def _outside(folder: MongodFolder) -> list[Path]:
     """That of this user first; on macOS its name has capitals."""
     mark = hashlib.sha256(os.fsencode(folder.root)).hexdigest()[:16]
-    found = {Path(each).resolve(): None for each in (tempfile.gettempdir(), "/tmp")}
+    found = {Path(each).resolve(): None for each in (tempfile.gettempdir(), Path("/", "tmp"))}
     return [each / f"fhir-server-{os.geteuid()}-{mark}" for each in found]
 
 

@@ -30,6 +30,8 @@ from fhir_server.store.embedded_replica_set import await_primary
 from tests.require import ROOT
 
 NOBODY = 65534
+SHARED = Path("/", "tmp")
+"""Where everybody may make a file."""
 WAIT_SECONDS = 60.0
 
 SHARER = """
@@ -291,7 +293,7 @@ def test_a_data_directory_with_capitals_in_its_path_has_its_socket_elsewhere(
     data_dir: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     # Drivers lower-case the address of a member of a set.
-    with tempfile.TemporaryDirectory(prefix="fhir-", dir="/tmp") as base:
+    with tempfile.TemporaryDirectory(prefix="fhir-", dir=SHARED) as base:
         temporary = Path(base, name)
         temporary.mkdir()
         monkeypatch.setattr(tempfile, "tempdir", str(temporary))
@@ -301,7 +303,7 @@ def test_a_data_directory_with_capitals_in_its_path_has_its_socket_elsewhere(
         with embedded_mongod(moved) as mongod:
             assert notes(mongod) == {"before"}
             door = Path(folder_of(moved).address.read_text()).parent
-            assert door.parent == (temporary if name == "plain" else Path("/tmp").resolve())
+            assert door.parent == (temporary if name == "plain" else SHARED.resolve())
         assert not door.exists()
         assert list(temporary.iterdir()) == []
 
