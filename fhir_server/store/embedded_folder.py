@@ -102,7 +102,8 @@ def choose_socket(folder: MongodFolder) -> Path:
         _insist_private(outside)
         if _can_listen(elsewhere := outside / "mongod.sock"):
             return elsewhere
-        outside.rmdir()
+        with suppress(OSError):
+            outside.rmdir()
     tried = " or ".join(str(each) for each in (folder.root, *_outside(folder)))
     raise EmbeddedUnavailable(f"No Unix socket can be made in {tried}: choose another --data-dir.")
 

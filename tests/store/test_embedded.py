@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient, WriteConcern
 
-from fhir_server.store import embedded_binary
+from fhir_server.store import embedded_binary, embedded_folder
 from fhir_server.store.embedded import CACHE_GIGABYTES, EmbeddedMongod, EmbeddedUnavailable, embedded_mongod
 from fhir_server.store.embedded_binary import find_binary
-from fhir_server.store.embedded_folder import MongodFolder, choose_socket, make_folder
+from fhir_server.store.embedded_folder import MongodFolder, choose_socket, drop_socket_folder, make_folder
 from fhir_server.store.embedded_process import abandon, launch, wait_until
 from fhir_server.store.embedded_replica_set import await_primary
 from tests.require import ROOT
@@ -306,6 +306,22 @@ def test_a_data_directory_with_capitals_in_its_path_has_its_socket_elsewhere(
             assert door.parent == (temporary if name == "plain" else SHARED.resolve())
         assert not door.exists()
         assert list(temporary.iterdir()) == []
+
+
+def test_what_was_left_in_a_folder_with_capitals_keeps_no_socket_from_lying_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with tempfile.TemporaryDirectory(prefix="fhir-", dir=SHARED) as base:
+        temporary = Path(base, "Capitals")
+        temporary.mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+        folder = make_folder(Path(base, "Records"))
+        left = embedded_folder._outside(folder)[0]
+        left.mkdir(mode=0o700)
+        (left / "mongod.sock").touch()
+        assert choose_socket(folder).parent.parent == SHARED.resolve()
+        assert (left / "mongod.sock").exists()
+        drop_socket_folder(folder)
 
 
 def test_a_mongod_that_lost_its_socket_is_replaced(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
